@@ -1,0 +1,210 @@
+//! The whole way from files and environment to one document.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::environment::Environment;
+use crate::interpolate::interpolate;
+use crate::merge::{self, MergeRules};
+use crate::node::{Node, Value};
+use crate::source::{SourceId, Sources, Span};
+use crate::yaml;
+
+/// What a run starts from: the document, the texts it came from, and what is wrong so far.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Everything merged and interpolated: always a map.
+    pub document: Node,
+    /// The texts, for messages.
+    pub sources: Sources,
+    /// What is wrong so far; [`crate::decode`] adds to it.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads `files` in order, lays the environment on top and interpolates. A file that cannot be read is a diagnostic at
+/// its name; the others are read all the same.
+pub fn load(files: &[PathBuf], environment: &Environment, merge: &MergeRules) -> Loaded {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::new();
+    let mut documents = Vec::new();
+    for path in files {
+        match read(path) {
+            Ok(bytes) => {
+                let source = add_text(path, bytes, &mut sources, &mut diagnostics);
+                documents.push(parse(source, &sources, &mut diagnostics));
+            }
+            Err(error) => {
+                let source = sources.add(path.display().to_string(), "");
+                let span = Span::new(source, 0, 0);
+                diagnostics.push(Diagnostic::error(format!("cannot read '{}': {error}", path.display()), span));
+                diagnostics.damage(span);
+            }
+        }
+    }
+    finish(documents, sources, diagnostics, environment, merge)
+}
+
+/// The same for texts that are already there, each with the name that messages show.
+pub fn load_texts(texts: &[(String, String)], environment: &Environment, merge: &MergeRules) -> Loaded {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::new();
+    let mut documents = Vec::new();
+    for (name, text) in texts {
+        let source = sources.add(name, text);
+        documents.push(parse(source, &sources, &mut diagnostics));
+    }
+    finish(documents, sources, diagnostics, environment, merge)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than is parsed, so that the parser sees that it is too much.
+    File::open(path)?.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn add_text(path: &Path, bytes: Vec<u8>, sources: &mut Sources, diagnostics: &mut Diagnostics) -> SourceId {
+    let name = path.display().to_string();
+    match String::from_utf8(bytes) {
+        Ok(text) => sources.add(name, text),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let source = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
+            let mistake = Diagnostic::error("the file is not UTF-8 from here on", Span::new(source, at, at + 1));
+            diagnostics.push(mistake.with_hint("save it as UTF-8"));
+            source
+        }
+    }
+}
+
+fn parse(source: SourceId, sources: &Sources, diagnostics: &mut Diagnostics) -> Node {
+    let node = yaml::parse(source, sources.text(source), diagnostics);
+    let found = match &node.value {
+        Value::Map(_) => return node,
+        Value::Null => "",
+        Value::Scalar(_) => "found a single value",
+        Value::List(_) => "found a list",
+    };
+    if !found.is_empty() {
+        let mistake = Diagnostic::error(format!("expected a map at the top of the file, {found}"), node.span);
+        let colon = node.text().is_some_and(|text| text.contains(':'));
+        let hint = if colon {
+            "a key is followed by a colon and a space"
+        } else {
+            "a file begins with a key such as 'routes:'"
+        };
+        diagnostics.push(mistake.with_hint(hint));
+        diagnostics.damage(node.span);
+    }
+    Node::new(Value::Map(Vec::new()), Span::new(source, 0, 0))
+}
+
+fn finish(
+    documents: Vec<Node>,
+    mut sources: Sources,
+    mut diagnostics: Diagnostics,
+    environment: &Environment,
+    rules: &MergeRules,
+) -> Loaded {
+    let overrides = environment.documents(&mut sources, &mut diagnostics);
+    let mut documents = documents.into_iter().chain(overrides);
+    let first = documents.next().unwrap_or(Node::new(Value::Map(Vec::new()), Span::NOWHERE));
+    let mut document = documents.fold(first, |base, over| merge::merge(base, over, rules));
+    interpolate(&mut document, &sources, environment, &mut diagnostics);
+    merge::check_identities(&document, rules, &mut diagnostics);
+    Loaded { document, sources, diagnostics }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: MergeRules = MergeRules { append: &[("routes", Some("id"))] };
+
+    fn texts(files: &[(&str, &str)], pairs: &[(&str, &str)]) -> Loaded {
+        let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        load_texts(&files, &Environment::from_pairs(pairs.iter().copied()), &RULES)
+    }
+
+    fn text<'l>(loaded: &'l Loaded, key: &str) -> &'l str {
+        loaded.document.entry(key).and_then(|entry| entry.node.text()).unwrap()
+    }
+
+    fn messages(loaded: &Loaded) -> Vec<String> {
+        let line = |mistake: &Diagnostic| {
+            let (name, line, column) = loaded.sources.location(mistake.span.unwrap());
+            format!("{name}:{line}:{column} {}", mistake.message)
+        };
+        loaded.diagnostics.iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_environment_overrides_later_files_which_override_earlier_ones() {
+        let files = [("a.yaml", "x: 1\ny: 1\nz: 1\n"), ("b.yaml", "y: 2\nz: 2\n")];
+        let loaded = texts(&files, &[("GWANMUN__Z", "3"), ("GWANMUN__DEEP__KEY_NAME", "4")]);
+        assert_eq!((text(&loaded, "x"), text(&loaded, "y"), text(&loaded, "z")), ("1", "2", "3"));
+        assert_eq!(loaded.document.entry("deep").unwrap().node.entry("key-name").unwrap().node.text(), Some("4"));
+        let (name, ..) = loaded.sources.location(loaded.document.entry("y").unwrap().node.span);
+        assert_eq!(name, "b.yaml");
+    }
+
+    #[test]
+    fn an_overridden_value_needs_no_variable() {
+        let loaded = texts(&[("a.yaml", "x: ${UNSET}\n"), ("b.yaml", "x: 1\n")], &[]);
+        assert!(loaded.diagnostics.is_empty());
+    }
+
+    #[test]
+    fn identities_are_compared_after_interpolation() {
+        let loaded = texts(&[("a.yaml", "routes: [{id: \"${A}\"}, {id: b}]")], &[("A", "b")]);
+        assert_eq!(messages(&loaded), ["a.yaml:1:29 the id 'b' stands twice in routes"]);
+    }
+
+    #[test]
+    fn no_files_and_empty_files_are_an_empty_map() {
+        assert_eq!(texts(&[], &[]).document.value, Value::Map(Vec::new()));
+        let loaded = texts(&[("a.yaml", ""), ("b.yaml", "# nothing\n")], &[]);
+        assert!(loaded.diagnostics.is_empty());
+        assert_eq!(loaded.document.value, Value::Map(Vec::new()));
+    }
+
+    #[test]
+    fn a_file_begins_with_a_key() {
+        assert_eq!(
+            messages(&texts(&[("a.yaml", "- x")], &[])),
+            ["a.yaml:1:1 expected a map at the top of the file, found a list"]
+        );
+        assert_eq!(
+            messages(&texts(&[("a.yaml", "x")], &[])),
+            ["a.yaml:1:1 expected a map at the top of the file, found a single value"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_does_not_hide_mistakes_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("latin.yaml"), b"a: \xe9\nb: 1\n").unwrap();
+        std::fs::write(path("wrong.yaml"), "c: 1\nc: 2\n").unwrap();
+        std::fs::write(path("good.yaml"), "d: ${file:secret.txt}\n").unwrap();
+        std::fs::write(path("secret.txt"), "s3cret\n").unwrap();
+        let files = ["gone.yaml", "latin.yaml", "wrong.yaml", "good.yaml"].map(path);
+        let loaded = load(&files, &Environment::default(), &RULES);
+        let shown: Vec<_> = messages(&loaded)
+            .iter()
+            .map(|message| message.replace(&format!("{}/", folder.path().display()), ""))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "gone.yaml:1:1 cannot read 'gone.yaml': No such file or directory (os error 2)",
+                "latin.yaml:1:4 the file is not UTF-8 from here on",
+                "wrong.yaml:2:1 the key 'c' stands twice in one map",
+            ]
+        );
+        assert_eq!(text(&loaded, "d"), "s3cret");
+        assert!(loaded.diagnostics.is_incomplete());
+    }
+}

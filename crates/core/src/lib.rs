@@ -1,0 +1,10 @@
+//! The words every other crate uses: what can go wrong with a request, what time it is, what must not be printed.
+//! No I/O happens here.
+
+mod clock;
+mod fault;
+mod secret;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use fault::{Blame, Code, Fault};
+pub use secret::Secret;

@@ -1,0 +1,189 @@
+//! What the tests of predicates and filters stand on: arguments in YAML go through the real decoder and catalog, and an
+//! exchange looks like one at the door. Tests only.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use gwanmun_config::{Diagnostics, Environment, MergeRules, Node, Span, load_texts};
+use gwanmun_core::{Clock, Fault, ManualClock};
+use gwanmun_proxy::record::Record;
+use gwanmun_proxy::spec::ApiVersionSpec;
+use gwanmun_proxy::{
+    Body, Catalog, Condition, Connection, Exchange, Filter, FilterSpec, Parts, PredicateSpec, Request, Response,
+    Scheme, Step,
+};
+use gwanmun_telemetry::trace::TraceContext;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Version};
+
+/// The route that a predicate or filter under test stands in.
+pub(crate) struct Fixture {
+    clock: Arc<dyn Clock>,
+    variables: BTreeSet<String>,
+    listeners: BTreeSet<String>,
+    api_version: Option<ApiVersionSpec>,
+}
+
+impl Fixture {
+    /// A route that captures nothing, at the beginning of 1970.
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: Arc::new(ManualClock::at(SystemTime::UNIX_EPOCH)),
+            variables: BTreeSet::new(),
+            listeners: BTreeSet::new(),
+            api_version: None,
+        }
+    }
+
+    /// The route's predicates capture `names`.
+    pub(crate) fn with_variables(mut self, names: &[&str]) -> Self {
+        self.variables = names.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// The gateway has these listeners.
+    pub(crate) fn with_listeners(mut self, names: &[&str]) -> Self {
+        self.listeners = names.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// The time is taken from `clock`.
+    pub(crate) fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The gateway finds API versions as `spec` says.
+    pub(crate) fn with_api_version(mut self, spec: ApiVersionSpec) -> Self {
+        self.api_version = Some(spec);
+        self
+    }
+
+    /// What a specification is built with.
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        Parts::new(&self.clock, &self.variables, &self.listeners, self.api_version.as_ref())
+    }
+
+    /// Decodes `arguments` (YAML, what stands behind `name:`) and builds the filter; `Err` has all messages and hints.
+    pub(crate) fn filter<S: FilterSpec>(&self, arguments: &str) -> Result<Box<dyn Filter>, String> {
+        let mut catalog = Catalog::default();
+        catalog.add_filter::<S>();
+        let (node, mut diagnostics) = parse(arguments);
+        let built = catalog
+            .filter(S::NAME, Span::NOWHERE, &mut diagnostics)
+            .and_then(|item| item.build(&node, &self.parts(), &mut diagnostics));
+        finish(built, &diagnostics)
+    }
+
+    /// The same for a predicate.
+    pub(crate) fn predicate<S: PredicateSpec>(&self, arguments: &str) -> Result<Condition, String> {
+        let mut catalog = Catalog::default();
+        catalog.add_predicate::<S>();
+        let (node, mut diagnostics) = parse(arguments);
+        let built = catalog
+            .predicate(S::NAME, Span::NOWHERE, &mut diagnostics)
+            .and_then(|item| item.build(&node, &self.parts(), &mut diagnostics));
+        finish(built, &diagnostics)
+    }
+}
+
+/// A filter in a route that captures nothing.
+pub(crate) fn filter<S: FilterSpec>(arguments: &str) -> Box<dyn Filter> {
+    Fixture::new().filter::<S>(arguments).unwrap()
+}
+
+/// What is wrong with `arguments`.
+pub(crate) fn refusal<S: FilterSpec>(arguments: &str) -> String {
+    Fixture::new().filter::<S>(arguments).err().expect("the arguments were accepted")
+}
+
+/// `GET target` for shop.example from 203.0.113.7.
+pub(crate) fn exchange(target: &str) -> Exchange {
+    exchange_with(Method::GET, target, &[])
+}
+
+/// The same with header fields; a field `host` is what the client sent as `Host`.
+pub(crate) fn exchange_with(method: Method, target: &str, fields: &[(&str, &str)]) -> Exchange {
+    let mut headers = headers(fields);
+    let host = headers.remove("host").or(Some(HeaderValue::from_static("shop.example")));
+    let target: PathAndQuery = target.parse().unwrap();
+    let peer = "192.0.2.1:40000".parse().unwrap();
+    let connection = Connection::new(Some(peer), Arc::from("main"), 0, Scheme::Http, 8080);
+    let request = Request::new(method, Version::HTTP_11, target, headers, Body::Empty);
+    let record = Record::begin(TraceContext::new_root(false));
+    Exchange::new(Rc::new(connection), Some("203.0.113.7".parse().unwrap()), host, request, record, 0)
+}
+
+/// An exchange whose route captured `variables`.
+pub(crate) fn exchange_capturing(target: &str, variables: &[(&str, &str)]) -> Exchange {
+    let mut exchange = exchange(target);
+    for &(name, value) in variables {
+        exchange.variables.push(&Arc::from(name), value);
+    }
+    exchange
+}
+
+/// `200` from the upstream with header fields.
+pub(crate) fn response(fields: &[(&str, &str)]) -> Response {
+    let mut response = Response::new(Body::from("from the upstream"));
+    *response.headers_mut() = headers(fields);
+    response
+}
+
+/// Lets the request pass the filter.
+pub(crate) fn pass(filter: &dyn Filter, exchange: &mut Exchange) -> Result<(), Fault> {
+    match filter.request(exchange)? {
+        Step::Next => Ok(()),
+        _ => panic!("the filter did not let the request pass at once"),
+    }
+}
+
+/// The answer that the filter gives instead of the upstream.
+pub(crate) fn reply(filter: &dyn Filter, exchange: &mut Exchange) -> Result<Response, Fault> {
+    match filter.request(exchange)? {
+        Step::Reply(response) => Ok(*response),
+        _ => panic!("the filter did not answer at once"),
+    }
+}
+
+/// Lets the response pass the filter on its way back.
+pub(crate) fn pass_back(filter: &dyn Filter, exchange: &mut Exchange, response: &mut Response) -> Result<(), Fault> {
+    match filter.response(exchange, response)? {
+        Step::Next => Ok(()),
+        _ => panic!("the filter did not let the response pass at once"),
+    }
+}
+
+/// The values of a field, in order.
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+}
+
+fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for &(name, value) in fields {
+        headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    headers
+}
+
+fn parse(arguments: &str) -> (Node, Diagnostics) {
+    let indented = arguments.replace('\n', "\n  ");
+    let text = format!("arguments:\n  {indented}\n");
+    let loaded =
+        load_texts(&[("test".to_owned(), text)], &Environment::from_pairs([("", ""); 0]), &MergeRules { append: &[] });
+    let node = loaded.document.entry("arguments").map(|entry| entry.node.clone()).unwrap();
+    (node, loaded.diagnostics)
+}
+
+fn finish<T>(built: Option<T>, diagnostics: &Diagnostics) -> Result<T, String> {
+    if diagnostics.is_empty() {
+        return Ok(built.expect("nothing was built and nothing was said"));
+    }
+    let lines =
+        diagnostics.iter().map(|found| format!("{} ({})", found.message, found.hint.as_deref().unwrap_or_default()));
+    Err(lines.collect::<Vec<_>>().join("\n"))
+}

@@ -1,0 +1,156 @@
+//! Every predicate and filter, one file each, and the registry that gives them to the engine. A new one is a file with
+//! its specification, its runtime, its documentation and its tests, and one line here.
+
+pub mod add_request_header;
+pub mod add_request_headers_if_not_present;
+pub mod add_request_parameter;
+pub mod add_response_header;
+pub mod dedupe_response_header;
+mod encode;
+mod header_name;
+pub mod map_request_header;
+mod new_path;
+mod path_template;
+pub mod predicate;
+pub mod prefix_path;
+pub mod preserve_host_header;
+mod query_string;
+pub mod redirect_to;
+mod regexp;
+pub mod remove_request_header;
+pub mod remove_request_parameter;
+pub mod remove_response_header;
+pub mod respond;
+pub mod rewrite_location_response_header;
+pub mod rewrite_path;
+pub mod rewrite_request_parameter;
+pub mod rewrite_response_header;
+pub mod secure_headers;
+pub mod set_path;
+pub mod set_request_header;
+pub mod set_request_host_header;
+pub mod set_request_uri;
+pub mod set_response_header;
+pub mod set_status;
+mod status;
+pub mod strip_prefix;
+mod url_template;
+
+#[cfg(test)]
+mod fixture;
+
+use gwanmun_proxy::{Catalog, FilterSpec, PredicateSpec};
+
+pub use status::StatusSpec;
+
+/// What a configuration may name. An embedder adds to it: `Registry::standard().filter::<MyFilterSpec>()`.
+#[derive(Default)]
+pub struct Registry {
+    catalog: Catalog,
+}
+
+impl Registry {
+    /// Nothing at all.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Everything the gateway comes with.
+    pub fn standard() -> Self {
+        let mut registry = Self::empty()
+            .filter::<add_request_header::AddRequestHeaderSpec>()
+            .filter::<add_request_headers_if_not_present::AddRequestHeadersIfNotPresentSpec>()
+            .filter::<add_request_parameter::AddRequestParameterSpec>()
+            .filter::<add_response_header::AddResponseHeaderSpec>()
+            .filter::<dedupe_response_header::DedupeResponseHeaderSpec>()
+            .filter::<map_request_header::MapRequestHeaderSpec>()
+            .filter::<prefix_path::PrefixPathSpec>()
+            .filter::<preserve_host_header::PreserveHostHeaderSpec>()
+            .filter::<redirect_to::RedirectToSpec>()
+            .filter::<remove_request_header::RemoveRequestHeaderSpec>()
+            .filter::<remove_request_parameter::RemoveRequestParameterSpec>()
+            .filter::<remove_response_header::RemoveResponseHeaderSpec>()
+            .filter::<respond::RespondSpec>()
+            .filter::<rewrite_location_response_header::RewriteLocationResponseHeaderSpec>()
+            .filter::<rewrite_path::RewritePathSpec>()
+            .filter::<rewrite_request_parameter::RewriteRequestParameterSpec>()
+            .filter::<rewrite_response_header::RewriteResponseHeaderSpec>()
+            .filter::<secure_headers::SecureHeadersSpec>()
+            .filter::<set_path::SetPathSpec>()
+            .filter::<set_request_header::SetRequestHeaderSpec>()
+            .filter::<set_request_host_header::SetRequestHostHeaderSpec>()
+            .filter::<set_request_uri::SetRequestUriSpec>()
+            .filter::<set_response_header::SetResponseHeaderSpec>()
+            .filter::<set_status::SetStatusSpec>()
+            .filter::<strip_prefix::StripPrefixSpec>();
+        predicate::register(&mut registry.catalog);
+        registry
+    }
+
+    /// Adds a filter; it replaces one of the same name.
+    #[must_use]
+    pub fn filter<S: FilterSpec>(mut self) -> Self {
+        self.catalog.add_filter::<S>();
+        self
+    }
+
+    /// Adds a predicate; it replaces one of the same name.
+    #[must_use]
+    pub fn predicate<S: PredicateSpec>(mut self) -> Self {
+        self.catalog.add_predicate::<S>();
+        self
+    }
+
+    /// What the engine looks names up in.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The same, handed over.
+    pub fn into_catalog(self) -> Catalog {
+        self.catalog
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_filter_and_predicate_has_documentation_and_an_example_with_tests() {
+        let registry = Registry::standard();
+        let mut generator = schemars::SchemaGenerator::default();
+        let mut seen = 0;
+        let filters = registry.catalog().filters().map(|item| (item.name, item.example, item.schema(&mut generator)));
+        let filters: Vec<_> = filters.collect();
+        let predicates =
+            registry.catalog().predicates().map(|item| (item.name, item.example, item.schema(&mut generator)));
+        for (name, example, schema) in filters.into_iter().chain(predicates.collect::<Vec<_>>()) {
+            assert!(example.contains(&format!("{name}")) && example.contains("\ntests:\n"), "{name} has no example");
+            let schema = match schema.get("$ref").and_then(|reference| reference.as_str()) {
+                Some(reference) => {
+                    let definition = reference.rsplit('/').next().unwrap();
+                    generator.definitions()[definition].clone()
+                }
+                None => schema.to_value(),
+            };
+            assert!(schema["description"].as_str().is_some_and(|text| !text.is_empty()), "{name} has no documentation");
+            seen += 1;
+        }
+        assert!(seen > 25, "only {seen} were registered");
+    }
+
+    #[test]
+    fn the_arguments_of_every_filter_and_predicate_are_documented() {
+        let registry = Registry::standard();
+        let mut generator = schemars::SchemaGenerator::default();
+        registry.catalog().filters().for_each(|item| drop(item.schema(&mut generator)));
+        registry.catalog().predicates().for_each(|item| drop(item.schema(&mut generator)));
+        for (name, definition) in generator.definitions() {
+            let properties = definition.get("properties").and_then(|found| found.as_object());
+            for (argument, schema) in properties.into_iter().flatten() {
+                assert!(schema.get("description").is_some(), "{argument} of {name} has no documentation");
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Moments in configuration: RFC 3339, with Spring's optional zone.
+
+use std::time::SystemTime;
+
+use gwanmun_proxy::Invalid;
+use jiff::Timestamp;
+
+/// The moment that `text` names, as in `2017-01-20T17:42:47.789-07:00[America/Denver]`. The offset decides; a zone in
+/// brackets is for people.
+pub(crate) fn moment(text: &str, argument: &'static str) -> Result<SystemTime, Invalid> {
+    text.parse::<Timestamp>().map(SystemTime::from).map_err(|_| {
+        Invalid::at(argument, format!("found '{text}', wanted a date and time with its offset from UTC"))
+            .with_hint("like 2017-01-20T17:42:47Z or 2017-01-20T17:42:47.789-07:00[America/Denver]")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn seconds(text: &str) -> u64 {
+        moment(text, "datetime").unwrap().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    }
+
+    #[test]
+    fn offset_and_zone_are_read() {
+        assert_eq!(seconds("1970-01-01T00:00:01Z"), 1);
+        assert_eq!(seconds("1970-01-01T02:00:01+02:00"), 1);
+        assert_eq!(seconds("2017-01-20T17:42:47.789-07:00[America/Denver]"), 1_484_959_367);
+    }
+
+    #[test]
+    fn fractions_count() {
+        let found = moment("1970-01-01T00:00:00.25Z", "datetime").unwrap();
+        assert_eq!(found.duration_since(UNIX_EPOCH).unwrap(), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_time_without_an_offset_is_refused() {
+        let refusal = moment("2017-01-20T17:42:47", "datetime").unwrap_err();
+        assert_eq!(refusal.argument(), Some("datetime"));
+        assert!(refusal.message().contains("wanted a date and time with its offset"), "{refusal:?}");
+    }
+}

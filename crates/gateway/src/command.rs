@@ -1,0 +1,10 @@
+//! One file per command.
+
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod filters;
+pub(crate) mod routes;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod test;

@@ -1,0 +1,196 @@
+//! `gwanmun run`: from files to a serving gateway, and from a signal to a clean end.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gwanmun_filters::Registry;
+use gwanmun_proxy::spec::{LogFormat, LogLevel};
+use gwanmun_proxy::{GatewaySpec, Server};
+use gwanmun_telemetry::access::{AccessLog, Sink};
+use gwanmun_telemetry::logs;
+use gwanmun_telemetry::metrics::{Metrics, Reload};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::Outcome;
+use crate::load::from_files;
+use crate::management::{Management, Readiness};
+use crate::terminal::complain;
+
+/// Serves until a signal says stop.
+pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
+    let mut configuration = from_files(registry, files);
+    configuration.complain();
+    let Some(plan) = configuration.plan.take() else { return Outcome::AtFault };
+    if configuration.spec.listeners.is_empty() {
+        complain("error: the configuration has no listeners, so nothing could be served");
+        return Outcome::AtFault;
+    }
+    let spec = &configuration.spec;
+    logs::init(level(spec.telemetry.logs.level), format(spec.telemetry.logs.format));
+    let _in_background = match logs::in_background() {
+        Ok(guard) => guard,
+        Err(error) => return could_not_start("the application log", &error),
+    };
+    let access_log = match AccessLog::open(sink(spec)) {
+        Ok(log) => log,
+        Err(error) => return could_not_start("the access log cannot be opened", &error),
+    };
+    let metrics = Metrics::new();
+    metrics.add_dropped_source({
+        let access_log = access_log.clone();
+        move || access_log.dropped()
+    });
+    metrics.add_dropped_source(logs::dropped);
+    let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+        Ok(runtime) => runtime,
+        Err(error) => return could_not_start("the runtime", &error),
+    };
+    let workers = spec.workers.as_ref().map_or_else(cores, |workers| workers.value);
+    let outcome = runtime.block_on(async {
+        let management = match Management::bind(&configuration, metrics.clone()).await {
+            Ok(management) => management,
+            Err(error) => return could_not_start(error.0, &error.1),
+        };
+        let mut signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => return could_not_start("signals cannot be received", &error),
+        };
+        let server = match Server::start(plan, workers, metrics.clone(), access_log.clone()) {
+            Ok(server) => server,
+            Err(error) => return could_not_start("the gateway cannot start", &error),
+        };
+        management.serve(server.plans());
+        management.set_ready(Readiness::Ready);
+        tracing::info!(event = "ready", workers, "ready");
+        while signals.next().await == Asked::Reload {
+            reload(registry, files, &server, &management, &metrics);
+        }
+        let drain = &configuration.spec.drain;
+        management.set_ready(Readiness::Draining);
+        tracing::info!(event = "draining", delay_ms = millis(drain.delay.0), timeout_ms = millis(drain.timeout.0), "draining");
+        stop(server, &mut signals, drain.delay.0, drain.timeout.0).await;
+        Outcome::Good
+    });
+    access_log.close();
+    if outcome == Outcome::Good {
+        tracing::info!(event = "stopped", "stopped");
+    }
+    outcome
+}
+
+/// Waits for the delay, then drains; a second signal ends both at once.
+async fn stop(server: Server, signals: &mut Signals, delay: Duration, limit: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = signals.stop() => {}
+    }
+    let stopper = server.stopper();
+    let drained = tokio::task::spawn_blocking(move || server.drain(limit));
+    tokio::pin!(drained);
+    tokio::select! {
+        _ = &mut drained => {}
+        () = signals.stop() => {
+            stopper();
+            let _ = drained.await;
+        }
+    }
+}
+
+/// Takes over a new configuration; one with mistakes changes nothing.
+fn reload(registry: &Registry, files: &[PathBuf], server: &Server, management: &Management, metrics: &Metrics) {
+    let mut configuration = from_files(registry, files);
+    configuration.complain();
+    match configuration.plan.take() {
+        Some(plan) if server.can_take(&plan) => {
+            server.replace(plan);
+            management.show(&configuration);
+            metrics.reload(Reload::Success);
+            tracing::info!(event = "reloaded", "the new configuration is in force");
+        }
+        Some(_) => {
+            metrics.reload(Reload::Failure);
+            tracing::error!(event = "reload-failed", "the listeners changed, which needs a restart; the old configuration stays in force");
+        }
+        None => {
+            metrics.reload(Reload::Failure);
+            tracing::error!(event = "reload-failed", "the new configuration has mistakes; the old one stays in force");
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Reload,
+    Stop,
+}
+
+/// The signals of the contract.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+
+    /// Waits until it is time to stop.
+    pub(crate) async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
+    }
+}
+
+fn could_not_start(what: &str, why: &dyn std::fmt::Display) -> Outcome {
+    complain(format!("error: {what}: {why}"));
+    Outcome::CouldNotStart
+}
+
+/// The cores that affinity and cgroup grant.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn sink(spec: &GatewaySpec) -> Sink {
+    match spec.telemetry.access_log.as_ref().map(|sink| sink.as_str()) {
+        None | Some("stdout") => Sink::Stdout,
+        Some("off") => Sink::Off,
+        Some(path) => Sink::File(path.into()),
+    }
+}
+
+fn level(level: LogLevel) -> logs::Level {
+    match level {
+        LogLevel::Error => logs::Level::Error,
+        LogLevel::Warn => logs::Level::Warn,
+        LogLevel::Info => logs::Level::Info,
+        LogLevel::Debug => logs::Level::Debug,
+        LogLevel::Trace => logs::Level::Trace,
+    }
+}
+
+fn format(format: LogFormat) -> logs::Format {
+    match format {
+        LogFormat::Json => logs::Format::Json,
+        LogFormat::Text => logs::Format::Text,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,54 @@
+//! Files and environment -> Spec -> Plan, with everything that is wrong told in one go. Every command begins here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gwanmun_config::{Diagnostics, Environment, Loaded, MergeRules, Node, Sources, decode, load, load_texts};
+use gwanmun_core::SystemClock;
+use gwanmun_filters::Registry;
+use gwanmun_proxy::{Context, GatewaySpec, Plan, compile};
+
+use crate::terminal::{complain, stderr_style};
+
+/// Lists that grow from file to file, and what their elements are known by.
+const MERGE: MergeRules = MergeRules { append: &[("routes", Some("id")), ("listeners", Some("name")), ("tests", None)] };
+
+/// A configuration that has been read; good if there is a plan.
+pub(crate) struct Configuration {
+    pub(crate) document: Node,
+    pub(crate) sources: Sources,
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) spec: GatewaySpec,
+    pub(crate) plan: Option<Plan>,
+}
+
+/// Reads `files` and the environment.
+pub(crate) fn from_files(registry: &Registry, files: &[PathBuf]) -> Configuration {
+    compiled(registry, load(files, &Environment::from_process(), &MERGE))
+}
+
+/// Reads a text that is not in a file.
+pub(crate) fn from_text(registry: &Registry, name: &str, text: &str) -> Configuration {
+    let texts = [(name.to_owned(), text.to_owned())];
+    compiled(registry, load_texts(&texts, &Environment::from_pairs::<String, String>([]), &MERGE))
+}
+
+impl Configuration {
+    /// Shows every mistake and warning on stderr.
+    pub(crate) fn complain(&self) {
+        if !self.diagnostics.is_empty() {
+            complain(self.diagnostics.render(&self.sources, stderr_style()).trim_end());
+        }
+    }
+}
+
+fn compiled(registry: &Registry, loaded: Loaded) -> Configuration {
+    let Loaded { document, sources, mut diagnostics, .. } = loaded;
+    let decoded: Option<GatewaySpec> = decode(&document, &mut diagnostics);
+    // What could not be decoded was left out: the rest is still checked.
+    let spec = decoded.unwrap_or_default();
+    let context = Context { catalog: registry.catalog(), sources: &sources, clock: Arc::new(SystemClock) };
+    let plan = compile(&spec, &context, &mut diagnostics);
+    diagnostics.sort();
+    Configuration { document, sources, diagnostics, spec, plan }
+}

@@ -1,0 +1,160 @@
+//! The management port: health for the platform, metrics for Prometheus, and what an operator wants to look at. Read-only.
+
+mod health;
+mod pages;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gwanmun_proxy::{Body, Plan, Response};
+use gwanmun_telemetry::metrics::Metrics;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+pub(crate) use health::Readiness;
+
+use crate::load::Configuration;
+
+/// Until the head of a request is complete.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The management port and the probes port.
+pub(crate) struct Management {
+    listener: RefCell<Option<TcpListener>>,
+    probes: RefCell<Option<TcpListener>>,
+    state: Rc<State>,
+}
+
+/// What is shown.
+pub(crate) struct State {
+    metrics: Metrics,
+    readiness: std::cell::Cell<Readiness>,
+    /// The configuration as JSON, secrets masked.
+    configuration: RefCell<String>,
+    plan: RefCell<Option<Box<dyn Fn() -> Arc<Plan>>>>,
+}
+
+/// What failed, and why.
+pub(crate) struct BindError(pub(crate) &'static str, pub(crate) io::Error);
+
+/// What a port shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Everything,
+    HealthOnly,
+}
+
+impl Management {
+    /// Binds the ports.
+    pub(crate) async fn bind(configuration: &Configuration, metrics: Metrics) -> Result<Self, BindError> {
+        let spec = &configuration.spec.management;
+        let listener = TcpListener::bind(spec.address.as_str()).await.map_err(|error| BindError("management.address cannot be bound", error))?;
+        let probes = match &spec.probes {
+            Some(address) => {
+                Some(TcpListener::bind(address.as_str()).await.map_err(|error| BindError("management.probes cannot be bound", error))?)
+            }
+            None => None,
+        };
+        let state = State {
+            metrics,
+            readiness: std::cell::Cell::new(Readiness::Starting),
+            configuration: RefCell::new(pages::configuration(&configuration.document)),
+            plan: RefCell::new(None),
+        };
+        Ok(Self { listener: RefCell::new(Some(listener)), probes: RefCell::new(probes), state: Rc::new(state) })
+    }
+
+    /// Begins to serve, in tasks of the runtime this is called on. `plan` gives the plan in force.
+    pub(crate) fn serve(&self, plan: impl Fn() -> Arc<Plan> + 'static) {
+        *self.state.plan.borrow_mut() = Some(Box::new(plan));
+        for (name, listener, shows) in
+            [("management", self.listener.take(), Shows::Everything), ("probes", self.probes.take(), Shows::HealthOnly)]
+        {
+            let Some(listener) = listener else { continue };
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(event = "listening", listener = name, address = %address, "listening");
+            }
+            tokio::task::spawn_local(accept(listener, Rc::clone(&self.state), shows));
+        }
+    }
+
+    /// Says whether requests are welcome.
+    pub(crate) fn set_ready(&self, readiness: Readiness) {
+        self.state.readiness.set(readiness);
+    }
+
+    /// Shows another configuration from now on.
+    pub(crate) fn show(&self, configuration: &Configuration) {
+        *self.state.configuration.borrow_mut() = pages::configuration(&configuration.document);
+    }
+}
+
+async fn accept(listener: TcpListener, state: Rc<State>, shows: Shows) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let state = Rc::clone(&state);
+        tokio::task::spawn_local(async move {
+            let service = service_fn(|request| {
+                let response = answer(&state, shows, &request);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let connection =
+                http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = connection.await {
+                tracing::debug!(event = "management-connection-ended", %error, "a management connection ended early");
+            }
+        });
+    }
+}
+
+fn answer(state: &State, shows: Shows, request: &Request<Incoming>) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = json(StatusCode::METHOD_NOT_ALLOWED, r#"{"title":"only GET is answered here"}"#.to_owned());
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let path = request.uri().path();
+    if let Some((status, body)) = health::page(path, state.readiness.get()) {
+        return json(status, body);
+    }
+    if shows == Shows::HealthOnly {
+        return not_found();
+    }
+    let plan = state.plan.borrow().as_ref().map(|plan| plan());
+    match (path, plan) {
+        ("/metrics", _) => text(gwanmun_telemetry::metrics::CONTENT_TYPE, state.metrics.render()),
+        ("/info", _) => json(StatusCode::OK, pages::info()),
+        ("/config", _) => json(StatusCode::OK, state.configuration.borrow().clone()),
+        ("/routes", Some(plan)) => json(StatusCode::OK, pages::routes(&plan)),
+        ("/upstreams", Some(plan)) => json(StatusCode::OK, pages::upstreams(&plan)),
+        ("/", _) => json(StatusCode::OK, pages::index()),
+        _ => not_found(),
+    }
+}
+
+fn not_found() -> Response {
+    json(StatusCode::NOT_FOUND, r#"{"title":"nothing is shown here; / lists what is"}"#.to_owned())
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    let mut response = text("application/json", body);
+    *response.status_mut() = status;
+    response
+}
+
+fn text(content_type: &'static str, body: String) -> Response {
+    let mut response = http::Response::new(Body::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

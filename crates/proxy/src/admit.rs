@@ -1,0 +1,150 @@
+//! The door: what came off the wire becomes an Exchange, cleaned. Everything that reads a request later (routing,
+//! authorisation, log, upstream) reads what was decided here.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use gwanmun_core::{Code, Fault};
+use gwanmun_telemetry::trace::TraceContext;
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, UPGRADE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Version};
+use hyper::body::Incoming;
+
+use crate::body::{self, Body};
+use crate::client_address;
+use crate::exchange::{Connection, Exchange, Request, Upgrade};
+use crate::forward::{self, TRACEPARENT};
+use crate::plan::{Limits, Plan};
+use crate::record::Record;
+
+/// Makes an exchange of a request. A fault comes with the exchange too, since even a refusal is answered and recorded.
+pub(crate) fn admit(
+    plan: &Plan,
+    limits: &Limits,
+    connection: &Rc<Connection>,
+    request: http::Request<Incoming>,
+    received: &Rc<Cell<u64>>,
+) -> (Exchange, Result<(), Fault>) {
+    let (mut parts, incoming) = request.into_parts();
+    let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+    let body = body::bounded(Body::from_client(incoming), limits.body_timeout, Code::RequestTimeout, limits.body_bytes, Rc::clone(received));
+    let incoming = Head { method: parts.method, version: parts.version, uri: parts.uri, headers: parts.headers };
+    exchange_of(plan, limits, connection, incoming, body, upgrade)
+}
+
+/// The head of a request as it came off the wire, or as a test wrote it.
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) version: Version,
+    pub(crate) uri: http::Uri,
+    pub(crate) headers: HeaderMap,
+}
+
+/// Cleans a head and makes an exchange of it.
+pub(crate) fn exchange_of(
+    plan: &Plan,
+    limits: &Limits,
+    connection: &Rc<Connection>,
+    head: Head,
+    body: Body,
+    upgrade: Option<hyper::upgrade::OnUpgrade>,
+) -> (Exchange, Result<(), Fault>) {
+    let Head { method, version, uri, mut headers } = head;
+    let trusted = connection.peer.is_none_or(|peer| plan.trusted_proxies.contains(peer.ip()));
+    let trace = trace(&headers, trusted, plan.sample);
+    let client = client_address::resolve(connection.peer.map(|peer| peer.ip()), &headers, &plan.trusted_proxies);
+
+    let host = host(&uri, &mut headers);
+    let target = target(&method, &uri);
+    let upgrade_asked = upgrade_of(version, &headers, upgrade);
+    forward::remove_hop_by_hop(&mut headers);
+    plan.internal_headers.remove_from(&mut headers);
+    headers.remove(EXPECT);
+    // The framing is told anew on the other side.
+    headers.remove(CONTENT_LENGTH);
+    if !trusted {
+        forward::distrust(&mut headers);
+    }
+    let mut problem = host.as_ref().err().cloned().or_else(|| target.as_ref().err().cloned());
+    if uri_length(&uri) > limits.uri_bytes {
+        problem = Some(Fault::new(Code::UriTooLong, format!("the target is longer than {} bytes", limits.uri_bytes)));
+    }
+    if method == Method::CONNECT {
+        problem = Some(Fault::new(Code::MalformedRequest, "CONNECT is for forward proxies"));
+    }
+    if limits.body_bytes.is_some_and(|limit| body.exact_length().is_some_and(|length| length > limit)) {
+        problem = Some(Fault::new(Code::BodyTooLarge, "the body is larger than body-bytes"));
+    }
+    let target = target.unwrap_or(PathAndQuery::from_static("/"));
+    let request = Request::new(method, version, target, headers, body);
+    let mut exchange = Exchange::new(Rc::clone(connection), client, host.ok().flatten(), request, Record::begin(trace), fastrand::u64(..));
+    exchange.trusted = trusted;
+    exchange.upgrade = upgrade_asked;
+    (exchange, problem.map_or(Ok(()), Err))
+}
+
+/// Our span: a child of a trusted caller's, else the beginning of a trace.
+fn trace(headers: &HeaderMap, trusted: bool, sample: f64) -> TraceContext {
+    let mut given = headers.get_all(TRACEPARENT).iter();
+    let only = given.next().filter(|_| trusted && given.next().is_none());
+    match only.and_then(|value| TraceContext::parse(value.as_bytes())) {
+        Some(caller) => caller.child(),
+        None => TraceContext::new_root(sample > 0.0 && fastrand::f64() < sample),
+    }
+}
+
+/// `Host`, or the authority of an absolute target, which must agree with it: stricter than RFC 9112 section 3.2.2, which
+/// lets the target win.
+fn host(uri: &http::Uri, headers: &mut HeaderMap) -> Result<Option<HeaderValue>, Fault> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let first = hosts.next().cloned();
+    if hosts.next().is_some() {
+        return Err(Fault::new(Code::MalformedRequest, "the request has two Host fields"));
+    }
+    headers.remove(HOST);
+    let Some(authority) = uri.authority() else {
+        let good = first.as_ref().is_none_or(|host| is_host(host.as_bytes()));
+        return if good { Ok(first) } else { Err(Fault::new(Code::MalformedRequest, "Host is no host and port")) };
+    };
+    if authority.as_str().contains('@') {
+        return Err(Fault::new(Code::MalformedRequest, "the target has a user in it"));
+    }
+    match first {
+        Some(host) if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
+            Err(Fault::new(Code::MalformedRequest, "the target and Host name different hosts"))
+        }
+        Some(host) => Ok(Some(host)),
+        None => HeaderValue::from_str(authority.as_str()).map(Some).map_err(|_| Fault::new(Code::MalformedRequest, "the authority is malformed")),
+    }
+}
+
+fn is_host(host: &[u8]) -> bool {
+    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
+}
+
+fn target(method: &Method, uri: &http::Uri) -> Result<PathAndQuery, Fault> {
+    let target = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    if target.path() == "*" && *method != Method::OPTIONS {
+        return Err(Fault::new(Code::MalformedRequest, "only OPTIONS may ask for *"));
+    }
+    crate::path::canonical(target)
+}
+
+fn uri_length(uri: &http::Uri) -> usize {
+    uri.path_and_query().map_or(0, |target| target.as_str().len())
+}
+
+/// HTTP/1.1 only: HTTP/2 has another way (RFC 9113 section 8.6).
+fn upgrade_of(version: Version, headers: &HeaderMap, client: Option<hyper::upgrade::OnUpgrade>) -> Option<Upgrade> {
+    if version != Version::HTTP_11 {
+        return None;
+    }
+    let protocol = headers.get(UPGRADE)?;
+    let nominated = headers.get_all(http::header::CONNECTION).iter().any(|value| {
+        value.as_bytes().split(|&byte| byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    });
+    // HTTP/2 is spoken from the start or not at all.
+    let http2 = protocol.as_bytes().split(|&byte| byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"h2c"));
+    (nominated && !http2).then(|| Upgrade { protocol: protocol.clone(), client })
+}

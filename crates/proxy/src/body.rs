@@ -1,0 +1,139 @@
+//! Bodies: what passes through as it comes, without being held. The only poll code on the data path lives here, in
+//! `listen` and in the upstream codec.
+
+mod paced;
+mod recorded;
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use gwanmun_core::{Code, Fault};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+pub(crate) use paced::{bounded, paced};
+pub(crate) use recorded::Recorded;
+
+/// A request's or a response's body.
+#[derive(Default)]
+#[non_exhaustive]
+pub enum Body {
+    /// None.
+    #[default]
+    Empty,
+    /// All of it, here.
+    Full(Bytes),
+    /// From a client, or from an HTTP/2 upstream, as hyper hands it over.
+    Incoming(Incoming, Origin),
+    /// Anything that streams.
+    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Fault>>>),
+}
+
+/// Who sends a body, and so whose fault its end before the end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The client.
+    Client,
+    /// The upstream.
+    Upstream,
+}
+
+impl Body {
+    /// A body that streams.
+    pub fn stream(body: impl http_body::Body<Data = Bytes, Error = Fault> + 'static) -> Self {
+        Self::Stream(Box::pin(body))
+    }
+
+    /// What the client sends.
+    pub fn from_client(incoming: Incoming) -> Self {
+        Self::from_incoming(incoming, Origin::Client)
+    }
+
+    /// What hyper received from `origin`.
+    pub fn from_incoming(incoming: Incoming, origin: Origin) -> Self {
+        if http_body::Body::is_end_stream(&incoming) { Self::Empty } else { Self::Incoming(incoming, origin) }
+    }
+
+    /// The length, if it is known beforehand.
+    pub fn exact_length(&self) -> Option<u64> {
+        http_body::Body::size_hint(self).exact()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
+            Self::Incoming(_, origin) => write!(f, "Incoming({origin:?})"),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Incoming(incoming, origin) => {
+                let origin = *origin;
+                Pin::new(incoming).poll_frame(cx).map_err(|error| broken(origin, &error))
+            }
+            Self::Stream(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Incoming(incoming, _) => incoming.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            Self::Incoming(incoming, _) => incoming.size_hint(),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+fn broken(origin: Origin, error: &hyper::Error) -> Fault {
+    let code = match origin {
+        Origin::Client => Code::MalformedRequest,
+        Origin::Upstream => Code::UpstreamMalformed,
+    };
+    Fault::new(code, format!("the body broke off: {error}"))
+}

@@ -1,0 +1,79 @@
+//! Who the client is, once, for everybody: from the peer right to left through the trusted proxies.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderMap;
+use http::header::FORWARDED;
+
+use crate::forward::X_FORWARDED_FOR;
+use crate::plan::AddressSet;
+
+/// The nearest address that is not a trusted proxy's. What a trusted proxy says counts, what was said to it does not.
+/// `Forwarded` (RFC 7239) is read where it is there, else `X-Forwarded-For`. An unreadable element ends the walk at the
+/// proxy that passed it on.
+pub(crate) fn resolve(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &AddressSet) -> Option<IpAddr> {
+    let mut nearest = peer.map(|peer| peer.to_canonical());
+    if nearest.is_some_and(|peer| !trusted.contains(peer)) {
+        return nearest;
+    }
+    let (name, read): (_, fn(&str) -> Option<IpAddr>) =
+        if headers.contains_key(FORWARDED) { (FORWARDED, forwarded_for) } else { (X_FORWARDED_FOR, address) };
+    for value in headers.get_all(name).iter().rev() {
+        let Ok(text) = value.to_str() else { return nearest };
+        for element in text.rsplit(',') {
+            let Some(address) = read(element.trim()) else { return nearest };
+            nearest = Some(address);
+            if !trusted.contains(address) {
+                return nearest;
+            }
+        }
+    }
+    nearest
+}
+
+/// The address in the `for` parameter of an element of `Forwarded`.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then(|| address(value.trim().trim_matches('"')))?
+    })
+}
+
+/// An address, with or without a port or brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let found = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    found.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(peer: &str, fields: &[(&'static str, &'static str)]) -> String {
+        let trusted = AddressSet::new(vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        resolve(peer.parse().ok(), &headers, &trusted).map_or("none".to_owned(), |address| address.to_string())
+    }
+
+    #[test]
+    fn an_untrusted_peer_is_the_client_whatever_it_says() {
+        assert_eq!(resolved("9.9.9.9", &[("x-forwarded-for", "1.1.1.1")]), "9.9.9.9");
+    }
+
+    #[test]
+    fn trusted_proxies_are_walked_from_the_right() {
+        assert_eq!(resolved("127.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1, 10.0.0.7")]), "1.1.1.1");
+        assert_eq!(resolved("127.0.0.1", &[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1:443")]), "1.1.1.1");
+        assert_eq!(resolved("127.0.0.1", &[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https")]), "2001:db8::1");
+    }
+
+    #[test]
+    fn an_unreadable_element_ends_the_walk() {
+        assert_eq!(resolved("127.0.0.1", &[("x-forwarded-for", "1.1.1.1, unknown, 10.0.0.7")]), "10.0.0.7");
+        assert_eq!(resolved("127.0.0.1", &[]), "127.0.0.1");
+    }
+}

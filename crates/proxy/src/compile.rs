@@ -1,0 +1,120 @@
+//! Spec -> Plan: every mistake of the whole configuration at once, each at its place. What passes here cannot fail for a
+//! reason that was knowable here.
+
+mod listeners;
+mod routes;
+mod upstreams;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use gwanmun_config::{Diagnostic, Diagnostics, Sources, Span, Spanned};
+use gwanmun_core::Clock;
+use ipnet::IpNet;
+
+use crate::catalog::Catalog;
+use crate::parts::Parts;
+use crate::plan::{AddressSet, InternalHeaders, Plan};
+use crate::spec::{ApiVersionSpec, GatewaySpec};
+
+/// What compiling needs besides the specification.
+pub struct Context<'a> {
+    /// The predicates and filters that may be named.
+    pub catalog: &'a Catalog,
+    /// The texts, to show predicates as they were written.
+    pub sources: &'a Sources,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Context<'_> {
+    /// `path` as written, relative to the file it stands in.
+    fn locate(&self, path: &Spanned<PathBuf>) -> PathBuf {
+        if path.value.is_absolute() || path.span == Span::NOWHERE {
+            return path.value.clone();
+        }
+        let directory = self.sources.directory(path.span.source);
+        if directory == Path::new("") { path.value.clone() } else { directory.join(&path.value) }
+    }
+}
+
+/// Checks `spec` and prepares all that requests will need. Mistakes and warnings go to `diagnostics`; a plan comes out
+/// only if there was no mistake.
+pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Option<Plan> {
+    let listeners = listeners::compile(spec, context, diagnostics);
+    let names: BTreeSet<String> = listeners.iter().map(|listener| listener.name.to_string()).collect();
+    let api_version = spec.api_version.as_ref().filter(|version| check_api_version(version, diagnostics)).map(|version| &version.value);
+    let trusted_proxies = trusted_proxies(&spec.trusted_proxies, diagnostics);
+    let internal_headers = internal_headers(&spec.internal_headers, diagnostics);
+    let sample = sample(spec, diagnostics);
+    let mut upstreams = upstreams::compile(&spec.upstreams, context, diagnostics);
+
+    let nothing = BTreeSet::new();
+    let parts = Parts::new(&context.clock, &nothing, &names, api_version);
+    let door = routes::filters(&spec.filters, context.catalog, &parts, diagnostics);
+    let (router, routes) = routes::compile(spec, context, &parts, &mut upstreams, diagnostics);
+    if diagnostics.has_errors() {
+        return None;
+    }
+    Some(Plan {
+        listeners,
+        door,
+        router: router?,
+        routes,
+        upstreams: upstreams.list,
+        trusted_proxies,
+        internal_headers,
+        sample,
+        clock: Arc::clone(&context.clock),
+        default_tls: OnceLock::new(),
+    })
+}
+
+fn check_api_version(version: &Spanned<ApiVersionSpec>, diagnostics: &mut Diagnostics) -> bool {
+    let places = [version.header.is_some(), version.query.is_some(), version.path_segment.is_some()];
+    let given = places.iter().filter(|given| **given).count();
+    if given != 1 {
+        let message = format!("found {given} places of the API version, wanted one of header, query and path-segment");
+        diagnostics.push(Diagnostic::error(message, version.span));
+    }
+    given == 1
+}
+
+fn trusted_proxies(specs: &[Spanned<String>], diagnostics: &mut Diagnostics) -> AddressSet {
+    let mut networks = Vec::new();
+    for spec in specs {
+        let network = spec.parse::<IpNet>().ok().or_else(|| spec.parse().ok().map(|address: std::net::IpAddr| address.into()));
+        match network {
+            Some(network) => networks.push(network),
+            None => diagnostics.push(
+                Diagnostic::error(format!("found '{}', wanted an address or a network like 10.0.0.0/8", spec.value), spec.span),
+            ),
+        }
+    }
+    AddressSet::new(networks)
+}
+
+fn internal_headers(specs: &[Spanned<String>], diagnostics: &mut Diagnostics) -> InternalHeaders {
+    let (mut exact, mut prefixes) = (Vec::new(), Vec::new());
+    for spec in specs {
+        let (name, is_prefix) = spec.strip_suffix('*').map_or((spec.as_str(), false), |prefix| (prefix, true));
+        match http::HeaderName::try_from(name) {
+            Ok(name) if is_prefix => prefixes.push(name.as_str().to_owned()),
+            Ok(name) => exact.push(name),
+            Err(_) => diagnostics.push(
+                Diagnostic::error(format!("found '{}', wanted a header name, or its beginning and a *", spec.value), spec.span)
+                    .with_hint("a * may stand at the end only: X-Consent-*"),
+            ),
+        }
+    }
+    InternalHeaders::new(exact, prefixes)
+}
+
+fn sample(spec: &GatewaySpec, diagnostics: &mut Diagnostics) -> f64 {
+    let Some(sample) = &spec.telemetry.traces.sample else { return 0.0 };
+    if !(0.0..=1.0).contains(&sample.value) {
+        diagnostics.push(Diagnostic::error(format!("found {}, wanted a share from 0 to 1", sample.value), sample.span));
+    }
+    sample.value
+}

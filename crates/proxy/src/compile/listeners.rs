@@ -1,0 +1,113 @@
+//! Listeners: addresses, certificates, bounds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gwanmun_config::{ByteSize, Diagnostic, Diagnostics, Span, Spanned, Timespan};
+
+use crate::compile::Context;
+use crate::listen::tls::{ClientCertificates, certified_key, server_config};
+use crate::plan::{Limits, ListenAddress, Listener};
+use crate::spec::{ClientAuth, GatewaySpec, LimitsSpec, ListenerSpec, ListenerTlsSpec};
+
+/// Connection-level bounds below these make no sense.
+const LEAST_HEADER_BYTES: u64 = 1024;
+
+pub(super) fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Vec<Listener> {
+    let mut seen: HashMap<String, Span> = HashMap::new();
+    let mut listeners = Vec::new();
+    for listener in &spec.listeners {
+        let address = address(&listener.address, diagnostics);
+        if let Some(first) = seen.insert(listener.address.value.clone(), listener.address.span).filter(|_| !listener.address.ends_with(":0")) {
+            diagnostics.push(
+                Diagnostic::error(format!("two listeners are at {}", listener.address.value), listener.address.span)
+                    .with_related(first, "the other one"),
+            );
+        }
+        if listener.proxy_protocol {
+            diagnostics.push(Diagnostic::error("proxy-protocol is not available yet", listener.span).with_hint("leave it out, or set it to false"));
+        }
+        let limits = limits(&[&listener.limits, &spec.limits], diagnostics);
+        let tls = listener.tls.as_ref().and_then(|tls| tls_of(listener, tls, context, diagnostics));
+        let name = listener.name.as_ref().map_or(listener.address.as_str(), |name| name.as_str());
+        if let Some(address) = address {
+            listeners.push(Listener { name: Arc::from(name), address, tls, limits });
+        }
+    }
+    listeners
+}
+
+fn address(text: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<ListenAddress> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Some(ListenAddress::Unix(path.into()));
+    }
+    let good = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !good {
+        diagnostics.push(
+            Diagnostic::error(format!("found '{}', wanted host:port or unix:/path", text.value), text.span)
+                .with_hint("0.0.0.0:8080 listens on every interface, 127.0.0.1:8080 on this machine only"),
+        );
+    }
+    good.then(|| ListenAddress::Tcp(text.value.clone()))
+}
+
+fn tls_of(
+    listener: &ListenerSpec,
+    tls: &Spanned<ListenerTlsSpec>,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Arc<rustls::ServerConfig>> {
+    let before = diagnostics.len();
+    if listener.address.starts_with("unix:") {
+        diagnostics.push(Diagnostic::error("a unix socket does not speak TLS", tls.span));
+    }
+    let mut keys = Vec::new();
+    for certificate in &tls.certificates {
+        match certified_key(&context.locate(&certificate.certificate), &context.locate(&certificate.key)) {
+            Ok(key) => keys.push(key),
+            Err(why) => diagnostics.push(Diagnostic::error(why, certificate.certificate.span)),
+        }
+    }
+    if tls.certificates.is_empty() {
+        diagnostics.push(Diagnostic::error("a TLS listener needs a certificate", tls.span));
+    }
+    if tls.client_ca.is_some() && tls.client_auth == ClientAuth::None {
+        diagnostics.push(
+            Diagnostic::error("client-ca without client-auth asks nobody for a certificate", tls.span)
+                .with_hint("client-auth: optional, or client-auth: required"),
+        );
+    }
+    if diagnostics.len() > before {
+        return None;
+    }
+    let (ca, crl) = (tls.client_ca.as_ref().map(|path| context.locate(path)), tls.crl.as_ref().map(|path| context.locate(path)));
+    let clients = ClientCertificates { wanted: tls.client_auth, ca: ca.as_deref(), crl: crl.as_deref() };
+    server_config(keys, &clients).map_err(|why| diagnostics.push(Diagnostic::error(why, tls.span))).ok()
+}
+
+/// The first of `layers` that sets a bound wins.
+fn limits(layers: &[&LimitsSpec], diagnostics: &mut Diagnostics) -> Limits {
+    let defaults = Limits::default();
+    let time = |pick: fn(&LimitsSpec) -> Option<Timespan>, default| layers.iter().find_map(|layer| pick(layer)).map_or(default, |span| span.0);
+    let size = |pick: for<'a> fn(&'a LimitsSpec) -> Option<&'a Spanned<ByteSize>>, default: usize| {
+        layers.iter().find_map(|layer| pick(layer)).map_or(default, |size| usize::try_from(size.value.0).unwrap_or(usize::MAX))
+    };
+    let count = |pick: for<'a> fn(&'a LimitsSpec) -> Option<&'a Spanned<usize>>, default| {
+        layers.iter().find_map(|layer| pick(layer)).map_or(default, |count| count.value)
+    };
+    if let Some(bytes) = layers.iter().find_map(|layer| layer.header_bytes.as_ref()).filter(|bytes| bytes.value.0 < LEAST_HEADER_BYTES) {
+        diagnostics.push(Diagnostic::error("header-bytes below 1KiB would refuse every browser", bytes.span));
+    }
+    Limits {
+        header_timeout: time(|layer| layer.header_timeout, defaults.header_timeout),
+        body_timeout: time(|layer| layer.body_timeout, defaults.body_timeout),
+        idle_timeout: time(|layer| layer.idle_timeout, defaults.idle_timeout),
+        upgrade_idle_timeout: time(|layer| layer.upgrade_idle_timeout, defaults.upgrade_idle_timeout),
+        header_bytes: size(|layer| layer.header_bytes.as_ref(), defaults.header_bytes),
+        header_count: count(|layer| layer.header_count.as_ref(), defaults.header_count),
+        uri_bytes: size(|layer| layer.uri_bytes.as_ref(), defaults.uri_bytes),
+        connections: count(|layer| layer.connections.as_ref(), defaults.connections),
+        streams: layers.iter().find_map(|layer| layer.streams.as_ref()).map_or(defaults.streams, |streams| streams.value),
+        body_bytes: layers.iter().find_map(|layer| layer.body_bytes.as_ref()).map(|size| size.value.0),
+    }
+}

@@ -1,0 +1,157 @@
+//! Routes: predicates into matchers, filters into what runs, all into the router.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use gwanmun_config::{Diagnostic, Diagnostics, Node, Piece, Span, Spanned, Value};
+
+use crate::catalog::{Catalog, name_and_arguments};
+use crate::compile::Context;
+use crate::compile::upstreams::Upstreams;
+use crate::parts::Parts;
+use crate::plan::{PlannedFilter, Route};
+use crate::route::{Matcher, Router};
+use crate::spec::{GatewaySpec, RouteSpec};
+
+/// Combinations of predicates may be nested so deep.
+const MAX_DEPTH: usize = 16;
+
+pub(super) fn compile(
+    spec: &GatewaySpec,
+    context: &Context<'_>,
+    parts: &Parts<'_>,
+    upstreams: &mut Upstreams,
+    diagnostics: &mut Diagnostics,
+) -> (Option<Router>, Vec<Route>) {
+    let mut ordered: Vec<&Spanned<RouteSpec>> = spec.routes.iter().collect();
+    ordered.sort_by_key(|route| route.order);
+    let mut faulty_defaults = HashSet::new();
+    let (mut matchers, mut routes) = (Vec::with_capacity(ordered.len()), Vec::with_capacity(ordered.len()));
+    for route in &ordered {
+        let matcher = all_of(&route.predicates, context, parts, MAX_DEPTH, diagnostics);
+        let variables = matcher.as_ref().map(Matcher::variables).unwrap_or_default();
+        let parts = Parts::new(parts.clock, &variables, parts.listeners, parts.api_version);
+        let mut planned = default_filters(spec, context, &parts, &mut faulty_defaults, diagnostics);
+        // With a mistake in the predicates, variables may be missing through no fault of the filters.
+        let before = diagnostics.len();
+        planned.extend(filters(&route.filters, context.catalog, &parts, diagnostics));
+        let filters_are_good = diagnostics.len() == before;
+        let upstream = route.upstream.as_ref().and_then(|upstream| upstreams.place(upstream, diagnostics));
+        if route.upstream.is_none() && planned.is_empty() && filters_are_good {
+            diagnostics.push(
+                Diagnostic::error(format!("route '{}' has neither an upstream nor a filter that answers", route.id.value), route.id.span)
+                    .with_hint("add `upstream: NAME-OR-URL`, or a filter like respond or redirect-to"),
+            );
+        }
+        routes.push(Route { id: Arc::from(route.id.as_str()), order: route.order, filters: planned, upstream });
+        matchers.extend(matcher);
+    }
+    if matchers.len() < routes.len() {
+        return (None, routes);
+    }
+    match Router::build(matchers) {
+        Err(groups) => {
+            for group in groups {
+                let place = group.routes.first().and_then(|place| ordered.get(*place)).map(|route| route.id.span);
+                diagnostics.push(Diagnostic::error(group.to_string(), place));
+            }
+            (None, routes)
+        }
+        Ok(router) => {
+            warn_about_shadows(&router, &ordered, diagnostics);
+            (Some(router), routes)
+        }
+    }
+}
+
+/// The filters of a list, in its order; mistakes leave gaps.
+pub(super) fn filters(pieces: &[Piece], catalog: &Catalog, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Vec<PlannedFilter> {
+    pieces.iter().filter_map(|piece| filter(&piece.0, catalog, parts, diagnostics)).collect()
+}
+
+fn filter(node: &Node, catalog: &Catalog, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<PlannedFilter> {
+    let (name, span, arguments) = name_and_arguments(node, "filter", diagnostics)?;
+    let item = catalog.filter(name, span, diagnostics)?;
+    let filter = item.build(&arguments, parts, diagnostics)?;
+    Some(PlannedFilter { name: item.name, filter })
+}
+
+/// The default filters for one route. One with a mistake is reported once, not once per route.
+fn default_filters(
+    spec: &GatewaySpec,
+    context: &Context<'_>,
+    parts: &Parts<'_>,
+    faulty: &mut HashSet<usize>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<PlannedFilter> {
+    let mut planned = Vec::with_capacity(spec.default_filters.len());
+    for (place, piece) in spec.default_filters.iter().enumerate() {
+        if faulty.contains(&place) {
+            continue;
+        }
+        match filter(&piece.0, context.catalog, parts, diagnostics) {
+            Some(filter) => planned.push(filter),
+            None => {
+                faulty.insert(place);
+            }
+        }
+    }
+    planned
+}
+
+fn all_of(pieces: &[Piece], context: &Context<'_>, parts: &Parts<'_>, depth: usize, diagnostics: &mut Diagnostics) -> Option<Matcher> {
+    let built: Vec<Option<Matcher>> = pieces.iter().map(|piece| matcher(&piece.0, context, parts, depth, diagnostics)).collect();
+    built.into_iter().collect::<Option<Vec<_>>>().map(Matcher::all)
+}
+
+fn matcher(node: &Node, context: &Context<'_>, parts: &Parts<'_>, depth: usize, diagnostics: &mut Diagnostics) -> Option<Matcher> {
+    if depth == 0 {
+        diagnostics.push(Diagnostic::error(format!("predicates are nested more than {MAX_DEPTH} deep"), node.span));
+        return None;
+    }
+    let (name, span, arguments) = name_and_arguments(node, "predicate", diagnostics)?;
+    let several = |diagnostics: &mut Diagnostics| {
+        let Value::List(nodes) = &arguments.value else {
+            diagnostics.push(Diagnostic::error(format!("wanted a list of predicates below '{name}'"), arguments.span));
+            return None;
+        };
+        if nodes.is_empty() {
+            diagnostics.push(Diagnostic::error(format!("found no predicate below '{name}'"), arguments.span));
+            return None;
+        }
+        let built: Vec<Option<Matcher>> = nodes.iter().map(|node| matcher(node, context, parts, depth - 1, diagnostics)).collect();
+        built.into_iter().collect::<Option<Vec<_>>>()
+    };
+    match name {
+        "any" => several(diagnostics).map(Matcher::any),
+        "all" => several(diagnostics).map(Matcher::all),
+        "not" if matches!(arguments.value, Value::List(_)) => several(diagnostics).map(|parts| Matcher::not(Matcher::all(parts))),
+        "not" => matcher(&arguments, context, parts, depth - 1, diagnostics).map(Matcher::not),
+        _ => {
+            let item = context.catalog.predicate(name, span, diagnostics)?;
+            let condition = item.build(&arguments, parts, diagnostics)?;
+            Some(Matcher::leaf(name, &as_written(arguments.span, span, context), condition))
+        }
+    }
+}
+
+/// The text of a predicate's arguments on one line; empty for a bare name.
+fn as_written(arguments: Span, name: Span, context: &Context<'_>) -> String {
+    if arguments == name {
+        return String::new();
+    }
+    context.sources.slice(arguments).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn warn_about_shadows(router: &Router, ordered: &[&Spanned<RouteSpec>], diagnostics: &mut Diagnostics) {
+    let names: BTreeSet<(usize, usize)> = router.shadowed().into_iter().collect();
+    for (hidden, by) in names {
+        if let (Some(hidden), Some(by)) = (ordered.get(hidden), ordered.get(by)) {
+            diagnostics.push(
+                Diagnostic::warning(format!("route '{}' is never reached: '{}' takes all its requests", hidden.id.value, by.id.value), hidden.id.span)
+                    .with_related(by.id.span, "asked first")
+                    .with_hint(format!("move '{}' up, or give it a lower `order`", hidden.id.value)),
+            );
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! One request on its way through the gateway and its answer on the way back: what filters see and change.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use gwanmun_core::{Code, Fault};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+
+use crate::body::Body;
+use crate::forward::Forwarding;
+use crate::record::Record;
+use crate::route::Variables;
+
+/// The connection a request came in on; shared by its requests.
+#[derive(Debug)]
+pub struct Connection {
+    /// The other end of the socket (or what the PROXY protocol says); `None` on unix sockets.
+    pub peer: Option<SocketAddr>,
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// The listener's place in the plan, for metrics.
+    pub listener_index: usize,
+    /// How the client speaks to us.
+    pub scheme: Scheme,
+    /// The port the client connected to.
+    pub port: u16,
+    forwarding: Forwarding,
+}
+
+impl Connection {
+    /// A connection on the listener `listener`, which is number `listener_index` of the plan.
+    pub fn new(peer: Option<SocketAddr>, listener: Arc<str>, listener_index: usize, scheme: Scheme, port: u16) -> Self {
+        let forwarding = Forwarding::of(peer, port);
+        Self { peer, listener, listener_index, scheme, port, forwarding }
+    }
+
+    pub(crate) fn forwarding(&self) -> &Forwarding {
+        &self.forwarding
+    }
+}
+
+/// The request asks to leave HTTP for another protocol (RFC 9110 section 7.8).
+#[derive(Debug)]
+pub(crate) struct Upgrade {
+    pub(crate) protocol: HeaderValue,
+    /// The client's side of the stream, once both have agreed; `None` where there is no network.
+    pub(crate) client: Option<hyper::upgrade::OnUpgrade>,
+}
+
+/// Cleartext or TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Cleartext.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port that goes without saying.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// A request as filters see and change it. Framing and hop-by-hop fields are not in `headers`.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The version the client spoke.
+    pub version: Version,
+    /// The fields, without `host`.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    target: PathAndQuery,
+}
+
+impl Request {
+    /// A request with the canonical `target`.
+    pub fn new(method: Method, version: Version, target: PathAndQuery, headers: HeaderMap, body: Body) -> Self {
+        Self { method, version, headers, body, target }
+    }
+
+    /// Path and query as they go to the upstream.
+    pub fn target(&self) -> &PathAndQuery {
+        &self.target
+    }
+
+    /// The path, percent-encoded, beginning with a slash (or `*`).
+    pub fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// The query, percent-encoded, without the question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.target.query()
+    }
+
+    /// Replaces the path and keeps the query. `path` is percent-encoded; bytes that may not stand in a path are encoded.
+    ///
+    /// # Errors
+    /// `malformed-request` if the result is no request target.
+    pub fn set_path(&mut self, path: &str) -> Result<(), Fault> {
+        let mut text = String::with_capacity(path.len() + 1 + self.query().map_or(0, |query| query.len() + 1));
+        if !path.starts_with('/') {
+            text.push('/');
+        }
+        encode_where_needed(path, &mut text, b"?#");
+        if let Some(query) = self.query() {
+            text.push('?');
+            text.push_str(query);
+        }
+        self.set_target(text)
+    }
+
+    /// Replaces the query (`None` removes it) and keeps the path. `query` is percent-encoded; bytes that may not stand in
+    /// a query are encoded.
+    ///
+    /// # Errors
+    /// `malformed-request` if the result is no request target.
+    pub fn set_query(&mut self, query: Option<&str>) -> Result<(), Fault> {
+        let mut text = self.path().to_owned();
+        if let Some(query) = query {
+            text.push('?');
+            encode_where_needed(query, &mut text, b"#");
+        }
+        self.set_target(text)
+    }
+
+    fn set_target(&mut self, text: String) -> Result<(), Fault> {
+        self.target = PathAndQuery::try_from(text)
+            .map_err(|error| Fault::new(Code::MalformedRequest, format!("a filter made an unusable target: {error}")))?;
+        Ok(())
+    }
+}
+
+/// Copies `text`, percent-encoding control characters, spaces, non-ASCII, a few delimiters and `also`.
+fn encode_where_needed(text: &str, out: &mut String, also: &[u8]) {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    for byte in text.bytes() {
+        let plain = byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`') && !also.contains(&byte);
+        if plain {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.extend([byte >> 4, byte & 15].iter().filter_map(|&digit| HEX.get(usize::from(digit))));
+        }
+    }
+}
+
+/// Which `Host` the upstream gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpstreamHost {
+    /// The endpoint's own authority.
+    #[default]
+    Endpoint,
+    /// What the client sent.
+    Client,
+    /// What a filter says.
+    Given(HeaderValue),
+}
+
+/// One request, its surroundings and what has been decided about it so far.
+#[non_exhaustive]
+pub struct Exchange {
+    /// Where it came in.
+    pub connection: Rc<Connection>,
+    /// The resolved address of the client: right to left through the trusted proxies; `None` on unix sockets.
+    pub client: Option<IpAddr>,
+    /// The request, as it stands.
+    pub request: Request,
+    /// `Host` or `:authority` as the client sent it; `None` for HTTP/1.0 without one.
+    pub host: Option<HeaderValue>,
+    /// The target as it came in, canonical: before any filter.
+    pub original: PathAndQuery,
+    /// Captures of the route's predicates.
+    pub variables: Variables,
+    /// Which `Host` the upstream gets.
+    pub upstream_host: UpstreamHost,
+    /// An absolute URI that a filter put in place of the route's upstream.
+    pub destination: Option<Uri>,
+    /// The path prefix that filters took away, for `X-Forwarded-Prefix`.
+    pub stripped_prefix: Option<String>,
+    /// Whether the peer is a trusted proxy, and so may say who the client is.
+    pub trusted: bool,
+    /// What will be logged and counted.
+    pub record: Record,
+    pub(crate) upgrade: Option<Upgrade>,
+    /// What a tunnel takes over at its beginning: it ends the record when it ends.
+    pub(crate) tunnel: Option<crate::tunnel::Tunnel>,
+    draw: u64,
+}
+
+impl Exchange {
+    /// An exchange at the door. `draw` is this request's random number, for weighted choices.
+    pub fn new(connection: Rc<Connection>, client: Option<IpAddr>, host: Option<HeaderValue>, request: Request, record: Record, draw: u64) -> Self {
+        let original = request.target().clone();
+        Self {
+            connection,
+            client,
+            request,
+            host,
+            original,
+            variables: Variables::default(),
+            upstream_host: UpstreamHost::default(),
+            destination: None,
+            stripped_prefix: None,
+            trusted: false,
+            record,
+            upgrade: None,
+            tunnel: None,
+            draw,
+        }
+    }
+
+    /// The host that the client asked for, lower-case as sent, without a port; empty if there is none.
+    pub fn host_name(&self) -> &str {
+        let host = self.host.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        without_port(host)
+    }
+
+    /// A number in `0..bound`, the same for the whole life of the request and independent between `salt`s.
+    pub fn draw(&self, salt: u64, bound: u64) -> u64 {
+        let mut mixed = self.draw ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^= mixed >> 31;
+        let scaled = (u128::from(mixed) * u128::from(bound)) >> 64;
+        u64::try_from(scaled).unwrap_or(0)
+    }
+}
+
+/// `host` without `:port`; the brackets of an IPv6 literal stay.
+pub(crate) fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
+        _ => host,
+    }
+}

@@ -1,0 +1,204 @@
+//! What changes between the two sides of a proxy: hop-by-hop fields (RFC 9110 section 7.6.1), who the client is (RFC 7239
+//! and its X- elders), the trace (W3C Trace Context).
+
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{CONNECTION, FORWARDED, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue};
+
+use crate::exchange::{Exchange, Scheme};
+use crate::filter::Response;
+
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(crate) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What a connection's requests have in common in their forwarding fields; made once per connection.
+#[derive(Debug)]
+pub(crate) struct Forwarding {
+    client: HeaderValue,
+    port: HeaderValue,
+    /// The latest `Forwarded` element, with the host it was made for: a client rarely changes the host on a connection.
+    element: RefCell<Option<(Option<HeaderValue>, HeaderValue)>>,
+}
+
+impl Forwarding {
+    pub(crate) fn of(peer: Option<SocketAddr>, port: u16) -> Self {
+        let client = match peer {
+            Some(peer) => HeaderValue::from_str(&peer.ip().to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown")),
+            None => HeaderValue::from_static("unknown"),
+        };
+        Self { client, port: HeaderValue::from(port), element: RefCell::new(None) }
+    }
+}
+
+/// Takes away what is for this hop only. Computed on what the client sent, before any filter, so that nobody can nominate
+/// what we add. `te: trailers` stays, since trailers are passed on.
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let nominated: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
+            .collect();
+        for name in nominated {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    let trailers_wanted = headers.get_all(TE).iter().any(|value| {
+        value.as_bytes().split(|&byte| byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    });
+    if trailers_wanted {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    } else {
+        headers.remove(TE);
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, TRAILER] {
+        headers.remove(name);
+    }
+}
+
+/// An upstream's answer without what was for that hop only.
+pub(crate) fn clean_response(response: &mut Response) {
+    let headers = response.headers_mut();
+    let trailer = headers.remove(TRAILER);
+    remove_hop_by_hop(headers);
+    headers.remove(PROXY_AUTHENTICATE);
+    if let Some(trailer) = trailer {
+        headers.insert(TRAILER, trailer);
+    }
+}
+
+/// Takes away what an untrusted peer says about who the client is and which trace this is.
+pub(crate) fn distrust(headers: &mut HeaderMap) {
+    for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PREFIX, TRACEPARENT, TRACESTATE] {
+        headers.remove(name);
+    }
+}
+
+/// Sets the forwarding fields and the trace of a request that is about to leave.
+pub(crate) fn prepare(exchange: &mut Exchange) {
+    let connection = std::rc::Rc::clone(&exchange.connection);
+    let forwarding = connection.forwarding();
+    let element = element(forwarding, exchange, connection.peer.map(|peer| peer.ip()), connection.scheme);
+    let prefix = exchange.stripped_prefix.take();
+    let traceparent = HeaderValue::from_bytes(&exchange.record.trace.traceparent());
+    let (host, headers) = (&exchange.host, &mut exchange.request.headers);
+    if exchange.trusted {
+        append(headers, X_FORWARDED_FOR, &forwarding.client);
+        append(headers, FORWARDED, &element);
+        headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(connection.scheme.as_str()));
+        headers.entry(X_FORWARDED_PORT).or_insert_with(|| forwarding.port.clone());
+        if let Some(host) = host {
+            headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
+        }
+    } else {
+        headers.insert(X_FORWARDED_FOR, forwarding.client.clone());
+        headers.insert(FORWARDED, element);
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(connection.scheme.as_str()));
+        headers.insert(X_FORWARDED_PORT, forwarding.port.clone());
+        if let Some(host) = host {
+            headers.insert(X_FORWARDED_HOST, host.clone());
+        }
+    }
+    if let Some(Ok(prefix)) = prefix.map(HeaderValue::try_from) {
+        append_with(headers, X_FORWARDED_PREFIX, &prefix, "");
+    }
+    if let Ok(traceparent) = traceparent {
+        headers.insert(TRACEPARENT, traceparent);
+    }
+}
+
+/// Adds to a list that an earlier proxy began.
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    append_with(headers, name, value, ", ");
+}
+
+fn append_with(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue, separator: &str) {
+    let mut list: Vec<u8> = Vec::new();
+    for earlier in headers.get_all(&name) {
+        if !list.is_empty() {
+            list.extend_from_slice(separator.as_bytes());
+        }
+        list.extend_from_slice(earlier.as_bytes());
+    }
+    if !list.is_empty() {
+        list.extend_from_slice(separator.as_bytes());
+    }
+    list.extend_from_slice(value.as_bytes());
+    headers.insert(name, HeaderValue::from_bytes(&list).unwrap_or_else(|_| value.clone()));
+}
+
+/// Our element of `Forwarded` (RFC 7239 section 4).
+fn element(forwarding: &Forwarding, exchange: &Exchange, peer: Option<IpAddr>, scheme: Scheme) -> HeaderValue {
+    if let Some((host, element)) = &*forwarding.element.borrow() {
+        if *host == exchange.host {
+            return element.clone();
+        }
+    }
+    let mut text = String::with_capacity(96);
+    match peer.map(|ip| ip.to_canonical()) {
+        Some(IpAddr::V4(ip)) => {
+            let _ = write!(text, "for={ip}");
+        }
+        Some(IpAddr::V6(ip)) => {
+            let _ = write!(text, "for=\"[{ip}]\"");
+        }
+        None => text.push_str("for=unknown"),
+    }
+    if let Some(host) = exchange.host.as_ref().and_then(|host| host.to_str().ok()) {
+        let _ = write!(text, ";host=\"{}\"", host.replace(['"', '\\'], ""));
+    }
+    let _ = write!(text, ";proto={}", scheme.as_str());
+    let element = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("for=unknown"));
+    *forwarding.element.borrow_mut() = Some((exchange.host.clone(), element.clone()));
+    element
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn hop_by_hop_fields_and_nominated_ones_are_taken_away() {
+        let mut headers = map(&[
+            ("connection", "close, X-Secret"),
+            ("keep-alive", "5"),
+            ("x-secret", "1"),
+            ("te", "gzip, trailers;q=0"),
+            ("upgrade", "h2c"),
+            ("x-stays", "1"),
+        ]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(headers, map(&[("x-stays", "1")]));
+    }
+
+    #[test]
+    fn trailers_may_still_be_wanted() {
+        let mut headers = map(&[("te", "gzip, trailers")]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(headers, map(&[("te", "trailers")]));
+    }
+
+    #[test]
+    fn lists_of_earlier_proxies_are_continued() {
+        let mut headers = map(&[("x-forwarded-for", "1.1.1.1")]);
+        headers.append(X_FORWARDED_FOR, HeaderValue::from_static("2.2.2.2"));
+        append(&mut headers, X_FORWARDED_FOR, &HeaderValue::from_static("3.3.3.3"));
+        assert_eq!(headers, map(&[("x-forwarded-for", "1.1.1.1, 2.2.2.2, 3.3.3.3")]));
+    }
+}

@@ -1,0 +1,40 @@
+//! The engine: a Plan carries each request as an Exchange through door filters, route, route filters and upstream, and
+//! back in reverse order. It knows no filter by name.
+
+mod admit;
+pub mod body;
+pub mod catalog;
+mod client_address;
+pub mod compile;
+mod drain;
+pub mod exchange;
+pub mod filter;
+mod finish;
+mod forward;
+pub mod handle;
+mod listen;
+pub mod parts;
+mod path;
+pub mod plan;
+pub mod record;
+mod reply;
+pub mod route;
+mod serve;
+pub mod server;
+pub mod spec;
+pub mod template;
+mod tunnel;
+pub mod upstream;
+mod worker;
+
+pub use body::Body;
+pub use catalog::Catalog;
+pub use compile::{Context, compile};
+pub use exchange::{Connection, Exchange, Request, Scheme, UpstreamHost};
+pub use filter::{Filter, FilterSpec, LocalBoxFuture, Response, Step, Verdict};
+pub use parts::{Invalid, Parts};
+pub use plan::Plan;
+pub use route::{Condition, Predicate, PredicateSpec, Variables};
+pub use server::{Server, StartError};
+pub use spec::GatewaySpec;
+pub use template::{HeaderTemplate, Template};

@@ -1,0 +1,6 @@
+//! Where connections come from: sockets, TLS, and the streams that the HTTP codecs read.
+
+pub(crate) mod bind;
+pub(crate) mod deferred;
+pub(crate) mod stream;
+pub(crate) mod tls;

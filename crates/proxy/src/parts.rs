@@ -1,0 +1,82 @@
+//! What a predicate or filter is given when it is built: the facts of the route it stands in.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use gwanmun_core::Clock;
+
+use crate::spec::ApiVersionSpec;
+
+/// The surroundings of a predicate or filter under construction.
+#[non_exhaustive]
+pub struct Parts<'a> {
+    /// What time it is.
+    pub clock: &'a Arc<dyn Clock>,
+    /// Names that the predicates of the route capture; empty for predicates and door filters.
+    pub variables: &'a BTreeSet<String>,
+    /// Names of the listeners.
+    pub listeners: &'a BTreeSet<String>,
+    /// Where a request carries its API version, if it does.
+    pub api_version: Option<&'a ApiVersionSpec>,
+}
+
+impl<'a> Parts<'a> {
+    /// Parts for a predicate or a door filter: no variables are captured yet.
+    pub fn new(
+        clock: &'a Arc<dyn Clock>,
+        variables: &'a BTreeSet<String>,
+        listeners: &'a BTreeSet<String>,
+        api_version: Option<&'a ApiVersionSpec>,
+    ) -> Self {
+        Self { clock, variables, listeners, api_version }
+    }
+}
+
+/// Why arguments that decode well still cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    argument: Option<&'static str>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Invalid {
+    /// The arguments as a whole do not fit.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { argument: None, message: message.into(), hint: None }
+    }
+
+    /// `argument` (its key in the configuration) does not fit.
+    pub fn at(argument: &'static str, message: impl Into<String>) -> Self {
+        Self { argument: Some(argument), message: message.into(), hint: None }
+    }
+
+    /// Adds what the operator could do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Names the argument at fault, where the maker of the error did not know it.
+    #[must_use]
+    pub fn or_at(mut self, argument: &'static str) -> Self {
+        self.argument.get_or_insert(argument);
+        self
+    }
+
+    /// The key of the argument at fault.
+    pub fn argument(&self) -> Option<&'static str> {
+        self.argument
+    }
+
+    /// What was found and what was wanted.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the operator could do.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}

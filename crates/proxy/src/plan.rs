@@ -1,0 +1,197 @@
+//! The compiled configuration: immutable, complete, swapped whole. What a request needs has been prepared here.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gwanmun_core::Clock;
+use gwanmun_telemetry::metrics::{RouteLabels, Shape};
+use http::HeaderMap;
+use ipnet::IpNet;
+
+use crate::filter::Filter;
+use crate::route::router::Router;
+use crate::upstream::Upstream;
+
+/// Everything that serves requests.
+#[non_exhaustive]
+pub struct Plan {
+    /// Where clients connect.
+    pub listeners: Vec<Listener>,
+    /// Filters of every request, before routing.
+    pub door: Vec<PlannedFilter>,
+    /// Finds the route of a request; its numbers are places in `routes`.
+    pub router: Router,
+    /// The routes, in the order they are asked.
+    pub routes: Vec<Route>,
+    /// The services behind.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Who may say who the client is.
+    pub trusted_proxies: AddressSet,
+    /// What never survives from outside.
+    pub internal_headers: InternalHeaders,
+    /// The share of traces begun here that are marked as sampled.
+    pub sample: f64,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Trust anchors for upstreams that a filter names at run time.
+    pub(crate) default_tls: std::sync::OnceLock<Arc<rustls::ClientConfig>>,
+}
+
+/// A door.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Listener {
+    /// Its name in logs and metrics.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: ListenAddress,
+    /// TLS, if it speaks it.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Its bounds.
+    pub limits: Limits,
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// `host:port`, resolved when it is bound.
+    Tcp(String),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// Bounds of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Until the head of a request is complete.
+    pub header_timeout: Duration,
+    /// Between two pieces of a request's body.
+    pub body_timeout: Duration,
+    /// Between two requests on a connection.
+    pub idle_timeout: Duration,
+    /// Between two pieces of data on an upgraded connection.
+    pub upgrade_idle_timeout: Duration,
+    /// Size of a request's head, bytes.
+    pub header_bytes: usize,
+    /// Number of header fields.
+    pub header_count: usize,
+    /// Length of the request target, bytes.
+    pub uri_bytes: usize,
+    /// Connections at the same time, over all workers.
+    pub connections: usize,
+    /// Streams at the same time on one HTTP/2 connection.
+    pub streams: u32,
+    /// Size of a request's body, bytes.
+    pub body_bytes: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            upgrade_idle_timeout: Duration::from_secs(3600),
+            header_bytes: 32 * 1024,
+            header_count: 100,
+            uri_bytes: 8 * 1024,
+            connections: 8000,
+            streams: 128,
+            body_bytes: None,
+        }
+    }
+}
+
+/// A filter in its place.
+#[non_exhaustive]
+pub struct PlannedFilter {
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// What runs.
+    pub filter: Box<dyn Filter>,
+}
+
+/// A route: who takes it is in the router, the rest is here.
+#[non_exhaustive]
+pub struct Route {
+    /// Its name.
+    pub id: Arc<str>,
+    /// Lower is asked first.
+    pub order: i64,
+    /// The default filters and its own.
+    pub filters: Vec<PlannedFilter>,
+    /// Its upstream's place in the plan.
+    pub upstream: Option<usize>,
+}
+
+/// Addresses and networks.
+#[derive(Debug, Clone, Default)]
+pub struct AddressSet {
+    networks: Vec<IpNet>,
+}
+
+impl AddressSet {
+    /// The addresses in `networks`.
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self { networks }
+    }
+
+    /// Whether `address` is one of them; an IPv4 address mapped into IPv6 counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty()
+    }
+}
+
+/// Names of headers that only the gateway may set: `txn-token`, `x-gwanmun-*` and what operators add.
+#[derive(Debug, Clone, Default)]
+pub struct InternalHeaders {
+    exact: Vec<http::HeaderName>,
+    prefixes: Vec<String>,
+}
+
+impl InternalHeaders {
+    /// Our own, `exact` names and names that begin with one of `prefixes` (lower case).
+    pub fn new(mut exact: Vec<http::HeaderName>, mut prefixes: Vec<String>) -> Self {
+        exact.push(http::HeaderName::from_static("txn-token"));
+        prefixes.push("x-gwanmun-".to_owned());
+        Self { exact, prefixes }
+    }
+
+    /// Takes them out of what came from outside.
+    pub(crate) fn remove_from(&self, headers: &mut HeaderMap) {
+        for name in &self.exact {
+            headers.remove(name);
+        }
+        let starts = |name: &str| self.prefixes.iter().any(|prefix| name.starts_with(prefix));
+        if headers.keys().any(|name| starts(name.as_str())) {
+            let found: Vec<_> = headers.keys().filter(|name| starts(name.as_str())).cloned().collect();
+            for name in found {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// The labels of the plan's metrics.
+    pub(crate) fn shape(&self) -> Shape {
+        let upstream = |route: &Route| match route.upstream.and_then(|index| self.upstreams.get(index)) {
+            Some(upstream) => Arc::clone(&upstream.name),
+            None => Arc::from(""),
+        };
+        Shape {
+            routes: self.routes.iter().map(|route| RouteLabels { route: Arc::clone(&route.id), upstream: upstream(route) }).collect(),
+            listeners: self.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect(),
+            upstreams: self.upstreams.iter().map(|upstream| Arc::clone(&upstream.name)).collect(),
+        }
+    }
+}

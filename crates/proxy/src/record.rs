@@ -1,0 +1,45 @@
+//! What is known about an exchange when its last byte has left: the source of log lines, metrics and audit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use gwanmun_core::Code;
+use gwanmun_telemetry::trace::TraceContext;
+
+/// Collected while the exchange goes on; written once, at its end.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Record {
+    /// When the head of the request had arrived.
+    pub started: Instant,
+    /// The same moment on the wall.
+    pub time: SystemTime,
+    /// The trace, and our own span in it.
+    pub trace: TraceContext,
+    /// The route that took the request: its place in the plan.
+    pub route: Option<usize>,
+    /// The upstream that was asked.
+    pub upstream: Option<Arc<str>>,
+    /// The endpoint that was asked.
+    pub endpoint: Option<Arc<str>>,
+    /// What went wrong, if the gateway answered by itself.
+    pub fault: Option<Code>,
+    /// From the first byte to the upstream until the head of its answer.
+    pub upstream_duration: Option<Duration>,
+}
+
+impl Record {
+    /// A record that begins now.
+    pub fn begin(trace: TraceContext) -> Self {
+        Self {
+            started: Instant::now(),
+            time: SystemTime::now(),
+            trace,
+            route: None,
+            upstream: None,
+            endpoint: None,
+            fault: None,
+            upstream_duration: None,
+        }
+    }
+}

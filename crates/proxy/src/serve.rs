@@ -1,0 +1,206 @@
+//! From an accepted connection to exchanges: TLS, which HTTP, and then request by request.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{Request, Version, header};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio_rustls::TlsAcceptor;
+
+use crate::admit::admit;
+use crate::body::Recorded;
+use crate::exchange::{Connection, Scheme};
+use crate::finish::Finish;
+use crate::handle::{Unwatched, handle};
+use crate::listen::bind::Socketed;
+use crate::listen::deferred::{Outlet, deferred};
+use crate::listen::stream::{Carrier, ServerIo};
+use crate::plan::{Limits, Listener};
+use crate::reply;
+use crate::worker::{ConnectionPermit, LocalExecutor, Worker};
+
+/// After a failed accept (out of file handles, say) the next try waits so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// HTTP/2 flow-control windows (RFC 9113 section 5.2).
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Accepts connections of one listener until the task is dropped.
+pub(crate) async fn accept(worker: Rc<Worker>, index: usize, socket: Socketed) -> std::io::Result<()> {
+    match socket {
+        Socketed::Tcp(listener) => {
+            let listener = TcpListener::from_std(listener)?;
+            loop {
+                match listener.accept().await {
+                    Ok((stream, peer)) => begin(&worker, index, Arrived::Tcp(stream, peer)),
+                    Err(error) => pause(&error).await,
+                }
+            }
+        }
+        Socketed::Unix(listener) => {
+            let listener = UnixListener::from_std(listener)?;
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => begin(&worker, index, Arrived::Unix(stream)),
+                    Err(error) => pause(&error).await,
+                }
+            }
+        }
+    }
+}
+
+async fn pause(error: &std::io::Error) {
+    tracing::warn!(event = "accept-failed", %error, "a connection could not be accepted");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+enum Arrived {
+    Tcp(TcpStream, SocketAddr),
+    Unix(tokio::net::UnixStream),
+}
+
+/// Serves a connection in a task of its own, unless there are too many.
+fn begin(worker: &Rc<Worker>, index: usize, arrived: Arrived) {
+    let plan = worker.plan();
+    let Some(listener) = plan.plan.listeners.get(index).cloned() else { return };
+    let Some(permit) = ConnectionPermit::take(&worker.shared, index, listener.limits.connections) else {
+        tracing::warn!(event = "connections-exceeded", listener = %listener.name, limit = listener.limits.connections, "a connection was refused");
+        return;
+    };
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        let _permit = permit;
+        if let Err(error) = connection(&worker, index, &listener, arrived).await {
+            tracing::debug!(event = "connection-ended", listener = %listener.name, error = %error, "a connection ended early");
+        }
+    });
+}
+
+async fn connection(worker: &Rc<Worker>, index: usize, listener: &Listener, arrived: Arrived) -> Result<(), Box<dyn std::error::Error>> {
+    let patience = listener.limits.header_timeout;
+    let (carrier, peer, port) = match arrived {
+        Arrived::Unix(stream) => (Carrier::Unix(stream), None, 0),
+        Arrived::Tcp(stream, peer) => {
+            stream.set_nodelay(true)?;
+            let port = stream.local_addr()?.port();
+            match &listener.tls {
+                None => (Carrier::Tcp(stream), Some(peer), port),
+                Some(config) => {
+                    let acceptor = TlsAcceptor::from(std::sync::Arc::clone(config));
+                    let stream = tokio::time::timeout(patience, acceptor.accept(stream)).await??;
+                    (Carrier::Tls(Box::new(stream)), Some(peer), port)
+                }
+            }
+        }
+    };
+    let scheme = if listener.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let negotiated = match &carrier {
+        Carrier::Tls(stream) => stream.get_ref().1.alpn_protocol().map(|protocol| protocol == b"h2"),
+        Carrier::Tcp(_) | Carrier::Unix(_) => None,
+    };
+    let mut io = ServerIo::new(carrier);
+    let http2 = match negotiated {
+        Some(http2) => http2,
+        None => match tokio::time::timeout(patience, io.begins_with_http2()).await?? {
+            Some(http2) => http2,
+            None => return Ok(()),
+        },
+    };
+    let shared = Rc::new(Connection::new(peer, std::sync::Arc::clone(&listener.name), index, scheme, port));
+    if http2 { serve_http2(worker, listener.limits, shared, io).await? } else { serve_http1(worker, listener.limits, shared, io).await? }
+    Ok(())
+}
+
+async fn serve_http1(worker: &Rc<Worker>, limits: Limits, connection: Rc<Connection>, io: ServerIo) -> hyper::Result<()> {
+    let service = service_fn(|request| exchange(worker, limits, &connection, request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(limits.header_count)
+        .max_buf_size(limits.header_bytes.max(8192))
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    until_drained(worker, pin!(connection), |connection| connection.graceful_shutdown(), None).await
+}
+
+async fn serve_http2(worker: &Rc<Worker>, limits: Limits, connection: Rc<Connection>, io: ServerIo) -> hyper::Result<()> {
+    let (io, outlet) = deferred(io);
+    let worker_of_streams = Rc::clone(worker);
+    let service = service_fn(move |request| {
+        let (worker, connection) = (Rc::clone(&worker_of_streams), Rc::clone(&connection));
+        async move { exchange(&worker, limits, &connection, request).await }
+    });
+    let connection = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .serve_connection(io, service);
+    until_drained(worker, pin!(connection), |connection| connection.graceful_shutdown(), Some(outlet)).await
+}
+
+/// Drives a connection to its end; when the worker drains it is told to finish what runs.
+async fn until_drained<C: Future<Output = hyper::Result<()>>>(
+    worker: &Rc<Worker>,
+    mut connection: Pin<&mut C>,
+    finish: impl Fn(Pin<&mut C>),
+    outlet: Option<Outlet>,
+) -> hyper::Result<()> {
+    let mut open = None;
+    let mut told = false;
+    poll_fn(|cx| {
+        open.get_or_insert_with(|| worker.drain.enter(cx.waker()));
+        if worker.drain.has_begun() && !told {
+            told = true;
+            finish(connection.as_mut());
+        }
+        let outcome = connection.as_mut().poll(cx);
+        if let Some(outlet) = &outlet {
+            outlet.drain(cx);
+        }
+        outcome
+    })
+    .await
+}
+
+/// One request: admitted, handled, and recorded when its answer has left.
+async fn exchange(
+    worker: &Rc<Worker>,
+    limits: Limits,
+    connection: &Rc<Connection>,
+    request: Request<Incoming>,
+) -> Result<http::Response<Recorded>, Infallible> {
+    let plan = worker.plan();
+    let in_flight = plan.metrics.in_flight(connection.listener_index);
+    let received = Rc::new(Cell::new(0));
+    let method = request.method().clone();
+    let version = request.version();
+    let user_agent = request.headers().get(header::USER_AGENT).cloned();
+    let (mut exchange, admitted) = admit(&plan.plan, &limits, connection, request, &received);
+    let mut response = match admitted {
+        Ok(()) => handle(&plan.plan, &mut exchange, &*plan, &mut Unwatched).await,
+        Err(fault) => reply::to_fault(&mut exchange, &fault),
+    };
+    if worker.drain.has_begun() && version == Version::HTTP_11 {
+        response.headers_mut().entry(header::CONNECTION).or_insert(header::HeaderValue::from_static("close"));
+    }
+    let tunnel = exchange.tunnel.take().filter(|_| response.status() == http::StatusCode::SWITCHING_PROTOCOLS);
+    let finish = Finish::of(Rc::clone(worker), plan, exchange, method, user_agent, response.status(), received, in_flight);
+    let mut finish = Box::new(finish);
+    let Some(tunnel) = tunnel else { return Ok(response.map(|body| Recorded::new(body, Some(finish)))) };
+    tokio::task::spawn_local(async move {
+        let passed = tunnel.run(limits.upgrade_idle_timeout).await;
+        finish.passed(passed);
+    });
+    Ok(response.map(|body| Recorded::new(body, None)))
+}

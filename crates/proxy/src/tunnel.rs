@@ -1,0 +1,106 @@
+//! After `101 Switching Protocols` the gateway is a pipe in both directions (RFC 9110 section 7.8): WebSocket and the like.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gwanmun_core::{Code, Fault};
+use http::StatusCode;
+use http::header::{CONNECTION, UPGRADE};
+use http::HeaderValue;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
+
+use crate::body::Body;
+use crate::exchange::Exchange;
+use crate::filter::Response;
+use crate::forward;
+use crate::upstream::h1::{Call, ResponseHead};
+use crate::upstream::io::Io;
+
+/// Read at once in either direction.
+const BUFFER: usize = 16 * 1024;
+
+/// A pipe that begins when the client has got its `101`.
+pub(crate) struct Tunnel {
+    upstream: Io,
+    /// What the upstream has said after its `101`.
+    early: Bytes,
+    client: Option<hyper::upgrade::OnUpgrade>,
+}
+
+/// Bytes that went through, for the record.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Passed {
+    pub(crate) from_client: u64,
+    pub(crate) to_client: u64,
+}
+
+/// The upstream agreed: prepares the pipe and the client's `101`.
+pub(crate) fn begin(exchange: &mut Exchange, head: ResponseHead, call: Call) -> Result<Response, Fault> {
+    let Some(upgrade) = exchange.upgrade.take() else {
+        return Err(Fault::new(Code::UpstreamMalformed, "the upstream switched protocols without being asked"));
+    };
+    let mut response = http::Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = head.headers;
+    let protocol = response.headers().get(UPGRADE).cloned().unwrap_or(upgrade.protocol);
+    forward::clean_response(&mut response);
+    response.headers_mut().insert(UPGRADE, protocol);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    let (upstream, early) = call.into_upgraded();
+    exchange.tunnel = Some(Tunnel { upstream, early, client: upgrade.client });
+    Ok(response)
+}
+
+impl Tunnel {
+    /// Pipes until both sides have ended, one broke, or nothing moved for `idle`.
+    pub(crate) async fn run(self, idle: Duration) -> Passed {
+        let Some(client) = self.client else { return Passed::default() };
+        let Ok(client) = client.await else { return Passed::default() };
+        let moved = std::cell::Cell::new(Instant::now());
+        let (mut client_read, mut client_write) = tokio::io::split(TokioIo::new(client));
+        let (mut upstream_read, mut upstream_write) = tokio::io::split(self.upstream);
+        let early = u64::try_from(self.early.len()).unwrap_or(0);
+        if client_write.write_all(&self.early).await.is_err() {
+            return Passed::default();
+        }
+        let counts = (std::cell::Cell::new(0), std::cell::Cell::new(early));
+        let up = pipe(&mut client_read, &mut upstream_write, &counts.0, &moved);
+        let down = pipe(&mut upstream_read, &mut client_write, &counts.1, &moved);
+        let both = async { tokio::join!(up, down) };
+        let silence = async {
+            while moved.get().elapsed() < idle {
+                tokio::time::sleep_until(moved.get() + idle).await;
+            }
+        };
+        tokio::select! {
+            _ = both => {}
+            () = silence => {}
+        }
+        Passed { from_client: counts.0.get(), to_client: counts.1.get() }
+    }
+}
+
+/// Copies until the end, then ends the other side too.
+async fn pipe(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    count: &std::cell::Cell<u64>,
+    moved: &std::cell::Cell<Instant>,
+) {
+    let mut buffer = bytes::BytesMut::with_capacity(BUFFER);
+    loop {
+        buffer.clear();
+        match from.read_buf(&mut buffer).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => break,
+        }
+        moved.set(Instant::now());
+        if to.write_all(&buffer).await.is_err() || to.flush().await.is_err() {
+            break;
+        }
+        count.set(count.get() + u64::try_from(buffer.len()).unwrap_or(0));
+    }
+    let _ = to.shutdown().await;
+}

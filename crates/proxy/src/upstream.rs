@@ -1,0 +1,54 @@
+//! The way to a service: which endpoint, which connection, what if it fails. The plan's part (`Upstream`, `Endpoint`) is
+//! immutable and shared; connections belong to one worker (`UpstreamState`).
+
+pub(crate) mod balance;
+pub(crate) mod connect;
+pub(crate) mod endpoint;
+pub(crate) mod h1;
+pub(crate) mod h2;
+pub(crate) mod io;
+pub(crate) mod pool;
+pub(crate) mod resolve;
+pub(crate) mod send;
+pub(crate) mod state;
+pub(crate) mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use endpoint::{Endpoint, InvalidEndpoint};
+
+/// A service behind the gateway: immutable, part of the plan.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name in logs and metrics; for a URL in a route, the URL.
+    pub name: Arc<str>,
+    /// Where it listens; never empty.
+    pub endpoints: Vec<Endpoint>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// How long an unused connection is kept.
+    pub keep_alive: Duration,
+}
+
+/// How long an upstream may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection is made.
+    pub connect: Duration,
+    /// Until the head of the answer is there.
+    pub response: Duration,
+    /// Between two pieces of the answer's body.
+    pub idle: Duration,
+    /// For the whole exchange.
+    pub total: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(1), response: Duration::from_secs(30), idle: Duration::from_secs(60), total: None }
+    }
+}
+
+/// How long an unused connection is kept if nothing else is said.
+pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(60);

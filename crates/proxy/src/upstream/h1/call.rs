@@ -1,0 +1,405 @@
+//! One request and its answer on one connection. Sending the request's body and receiving the answer go on side by side,
+//! so that an answer may begin before the request has ended (RFC 9112 section 9.3).
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use gwanmun_core::{Code, Fault};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use gwanmun_telemetry::metrics::UpstreamConnection;
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+
+use super::decode::{self, Event, Malformed};
+use super::encode::{self, Framing};
+use crate::body::Body;
+use crate::upstream::io::Io;
+use crate::upstream::pool::Pool;
+
+/// What is read at once: enough for most answers.
+const READ: usize = 8 * 1024;
+/// What is read at once when answers are larger.
+const LARGE_READ: usize = 64 * 1024;
+/// Pieces of a request's body from this size on are written from where they are.
+const LARGE_WRITE: usize = 16 * 1024;
+/// Interim answers that are waited through before the real one.
+const MAX_INTERIM: usize = 16;
+
+/// A connection between two requests.
+pub(crate) struct Idle {
+    pub(crate) io: Io,
+    /// Counts it; dropped connections are counted off.
+    pub(crate) gauge: Option<UpstreamConnection>,
+    pub(crate) inbound: BytesMut,
+    pub(crate) outbound: BytesMut,
+}
+
+impl Idle {
+    pub(crate) fn new(io: Io, gauge: Option<UpstreamConnection>) -> Self {
+        Self { io, gauge, inbound: BytesMut::new(), outbound: BytesMut::new() }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The client's body broke off.
+    Request(Fault),
+    /// The connection ended before the first byte of an answer.
+    Closed(io::Error),
+    /// The connection ended within the head of the answer.
+    Truncated,
+    /// The answer is no HTTP.
+    Malformed(Malformed),
+    /// The answer did not begin in time.
+    Silent,
+}
+
+/// The head of a final answer, or of `101 Switching Protocols`.
+#[derive(Debug)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+}
+
+/// A request under way.
+pub(crate) struct Call {
+    idle: Idle,
+    home: Rc<Pool>,
+    method: Method,
+    body: Body,
+    framing: Framing,
+    sending: Sending,
+    /// A large piece of the body, written after `outbound`.
+    large: Bytes,
+    /// When the body moved last, while it streams.
+    body_sent_at: Option<Instant>,
+    decoder: decode::Body,
+    keep_alive: bool,
+    interim: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Body,
+    Rest,
+    Done,
+    /// The upstream does not take any more; it may have answered already.
+    Broken,
+}
+
+impl Call {
+    /// Prepares a request; nothing is sent before [`Call::head`] is awaited.
+    pub(crate) fn new(mut idle: Idle, home: Rc<Pool>, method: Method, target: &str, host: &HeaderValue, headers: &HeaderMap, body: Body) -> Self {
+        let framing = Framing::of(&method, body.exact_length());
+        idle.outbound.clear();
+        encode::head(&mut idle.outbound, &method, target, host, headers, framing);
+        let sending = if framing == Framing::Absent || framing == Framing::Length(0) { Sending::Rest } else { Sending::Body };
+        let decoder = decode::Body::Done;
+        Self { idle, home, method, body, framing, sending, large: Bytes::new(), body_sent_at: None, decoder, keep_alive: false, interim: 0 }
+    }
+
+    /// Sends the request and waits for the head of the answer, at most `limit` after the last piece of the request.
+    pub(crate) async fn head(&mut self, limit: Duration) -> Result<ResponseHead, CallError> {
+        let mut timer = pin!(tokio::time::sleep(limit));
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = self.poll_head(cx) {
+                return Poll::Ready(outcome);
+            }
+            while timer.as_mut().poll(cx).is_ready() {
+                match self.body_sent_at.map(|at| at + limit).filter(|at| *at > Instant::now()) {
+                    Some(later) => timer.as_mut().reset(later),
+                    None => return Poll::Ready(Err(CallError::Silent)),
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The answer's body. What is here already comes at once and gives the connection back; the rest streams, with at
+    /// most `idle_timeout` between two pieces and nothing after `deadline`.
+    pub(crate) fn into_body(mut self, idle_timeout: Duration, deadline: Option<Instant>) -> Result<Body, Malformed> {
+        let first = match self.decoder.next(&mut self.idle.inbound)? {
+            Event::End => {
+                self.release();
+                return Ok(Body::Empty);
+            }
+            Event::Data(data) if self.decoder == decode::Body::Done => {
+                self.release();
+                return Ok(Body::Full(data));
+            }
+            Event::Data(data) => Some(Frame::data(data)),
+            Event::Trailers(trailers) => Some(Frame::trailers(trailers)),
+            Event::NeedMore => None,
+        };
+        Ok(Body::stream(AnswerBody { call: Some(self), first, idle_timeout, deadline, timer: None, timer_runs: false }))
+    }
+
+    /// The connection itself, after `101`, with what the upstream has said since.
+    pub(crate) fn into_upgraded(self) -> (Io, Bytes) {
+        (self.idle.io, self.idle.inbound.freeze())
+    }
+
+    /// Gives the connection back if both sides are through with this exchange and nothing unasked has come.
+    fn release(self) {
+        if self.keep_alive && self.sending == Sending::Done && self.idle.inbound.is_empty() {
+            self.home.put(self.idle);
+        }
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, CallError>> {
+        let sent = match self.poll_send(cx) {
+            Poll::Ready(Err(CallError::Closed(error))) => {
+                // It may have answered before it closed.
+                self.sending = Sending::Broken;
+                Some(error)
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) | Poll::Pending => None,
+        };
+        loop {
+            if let Some(head) = decode::head(&mut self.idle.inbound).map_err(CallError::Malformed)? {
+                if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+                    self.interim += 1;
+                    if self.interim > MAX_INTERIM {
+                        return Poll::Ready(Err(CallError::Malformed(Malformed("too many interim answers"))));
+                    }
+                    continue;
+                }
+                self.decoder = decode::Body::of(&self.method, &head).map_err(CallError::Malformed)?;
+                self.keep_alive = head.version == Version::HTTP_11 && self.decoder != decode::Body::UntilClose && !says_close(&head.headers);
+                return Poll::Ready(Ok(ResponseHead { status: head.status, headers: head.headers }));
+            }
+            let outcome = match self.poll_read(cx) {
+                // The write failed: if there is nothing to read either, that was the end.
+                Poll::Pending => match sent {
+                    Some(error) => return Poll::Ready(Err(CallError::Closed(error))),
+                    None => return Poll::Pending,
+                },
+                Poll::Ready(outcome) => outcome,
+            };
+            match outcome {
+                Ok(0) if self.idle.inbound.is_empty() && self.interim == 0 => {
+                    return Poll::Ready(Err(CallError::Closed(sent.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))));
+                }
+                Ok(0) => return Poll::Ready(Err(CallError::Truncated)),
+                Ok(_) => {}
+                Err(error) if self.idle.inbound.is_empty() => return Poll::Ready(Err(CallError::Closed(error))),
+                Err(_) => return Poll::Ready(Err(CallError::Truncated)),
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let inbound = &mut self.idle.inbound;
+        // A buffer that was filled to the brim last time says that more is coming.
+        if inbound.capacity() - inbound.len() < READ / 2 {
+            let size = if inbound.is_empty() && self.decoder == decode::Body::Done { READ } else { LARGE_READ };
+            inbound.reserve(size);
+        }
+        pin!(self.idle.io.read_buf(inbound)).poll(cx)
+    }
+
+    /// Sends what can be sent now. Ready when the whole request is on its way, or when it never will be.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        loop {
+            if self.sending == Sending::Body && self.large.is_empty() && self.idle.outbound.len() < LARGE_WRITE {
+                match self.poll_request_piece(cx) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(fault)) => return Poll::Ready(Err(CallError::Request(fault))),
+                    Poll::Pending if self.idle.outbound.is_empty() => {
+                        if matches!(self.idle.io, Io::Tls(_)) {
+                            ready!(Pin::new(&mut self.idle.io).poll_flush(cx)).map_err(CallError::Closed)?;
+                        }
+                        return Poll::Pending;
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            match self.sending {
+                Sending::Done | Sending::Broken => return Poll::Ready(Ok(())),
+                Sending::Body | Sending::Rest => {}
+            }
+            let over_tls = matches!(self.idle.io, Io::Tls(_));
+            let io = Pin::new(&mut self.idle.io);
+            if !self.idle.outbound.is_empty() {
+                let written = ready!(io.poll_write(cx, &self.idle.outbound)).map_err(CallError::Closed)?;
+                self.idle.outbound.advance(written);
+            } else if !self.large.is_empty() {
+                let written = ready!(io.poll_write(cx, &self.large)).map_err(CallError::Closed)?;
+                self.large.advance(written);
+                if self.large.is_empty() && self.framing == Framing::Chunked {
+                    self.idle.outbound.put_slice(b"\r\n");
+                }
+            } else if self.sending == Sending::Rest {
+                if over_tls {
+                    ready!(io.poll_flush(cx)).map_err(CallError::Closed)?;
+                }
+                self.sending = Sending::Done;
+            }
+        }
+    }
+
+    /// Takes the next piece of the client's body into `outbound` or `large`.
+    fn poll_request_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let piece = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?;
+        if !matches!(self.body, Body::Empty | Body::Full(_)) {
+            self.body_sent_at = Some(Instant::now());
+        }
+        let out = &mut self.idle.outbound;
+        let Some(frame) = piece else {
+            match self.framing {
+                Framing::Chunked => encode::last_chunk(out, None),
+                Framing::Length(0) | Framing::Absent => {}
+                Framing::Length(_) => return Poll::Ready(Err(Fault::new(Code::MalformedRequest, "the body is shorter than its length"))),
+            }
+            self.sending = Sending::Rest;
+            return Poll::Ready(Ok(()));
+        };
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                // Trailers can only be sent after chunks; without them they are dropped (RFC 9110 section 6.5.1).
+                if let (Framing::Chunked, Ok(trailers)) = (self.framing, frame.into_trailers()) {
+                    encode::last_chunk(out, Some(&trailers));
+                    self.sending = Sending::Rest;
+                }
+                return Poll::Ready(Ok(()));
+            }
+        };
+        if data.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        match &mut self.framing {
+            Framing::Length(left) => {
+                let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                *left = left.checked_sub(length).ok_or_else(|| Fault::new(Code::MalformedRequest, "the body is longer than its length"))?;
+            }
+            Framing::Chunked => encode::chunk_head(out, data.len()),
+            Framing::Absent => return Poll::Ready(Err(Fault::new(Code::MalformedRequest, "a body came where there was none"))),
+        }
+        if data.len() >= LARGE_WRITE {
+            self.large = data;
+        } else {
+            out.put_slice(&data);
+            if self.framing == Framing::Chunked {
+                out.put_slice(b"\r\n");
+            }
+        }
+        if self.framing == Framing::Length(0) {
+            self.sending = Sending::Rest;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    headers.get_all(CONNECTION).iter().any(|value| {
+        value.as_bytes().split(|&byte| byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
+/// The body of an answer that did not come at once.
+struct AnswerBody {
+    call: Option<Call>,
+    first: Option<Frame<Bytes>>,
+    idle_timeout: Duration,
+    deadline: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+    timer_runs: bool,
+}
+
+impl AnswerBody {
+    /// Ready when the upstream has been silent for too long.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.timer_runs {
+            let silence = Instant::now() + self.idle_timeout;
+            let at = self.deadline.map_or(silence, |deadline| deadline.min(silence));
+            match &mut self.timer {
+                Some(timer) => timer.as_mut().reset(at),
+                None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
+            }
+            self.timer_runs = true;
+        }
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = self.get_mut();
+        if let Some(first) = this.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        let Some(call) = &mut this.call else { return Poll::Ready(None) };
+        // The request may still be going out; if that fails the answer still counts, the connection does not.
+        if let Poll::Ready(Err(_)) = call.poll_send(cx) {
+            call.sending = Sending::Broken;
+        }
+        let outcome = loop {
+            match call.decoder.next(&mut call.idle.inbound) {
+                Ok(Event::Data(data)) => break Some(Ok(Frame::data(data))),
+                Ok(Event::Trailers(trailers)) => break Some(Ok(Frame::trailers(trailers))),
+                Ok(Event::End) => break None,
+                Err(Malformed(why)) => break Some(Err(Fault::new(Code::UpstreamMalformed, why))),
+                Ok(Event::NeedMore) => {}
+            }
+            match call.poll_read(cx) {
+                Poll::Ready(Ok(0)) if call.decoder.ends_with_connection() => break None,
+                Poll::Ready(Ok(0)) => break Some(Err(Fault::new(Code::UpstreamMalformed, "the answer ended before its end"))),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => break Some(Err(Fault::new(Code::UpstreamMalformed, format!("the answer broke off: {error}")))),
+                Poll::Pending => {
+                    ready!(this.poll_timer(cx));
+                    break Some(Err(Fault::new(Code::UpstreamTimeout, "the answer's body paused for too long")));
+                }
+            }
+        };
+        this.timer_runs = false;
+        match &outcome {
+            None => {
+                if let Some(call) = this.call.take() {
+                    call.release();
+                }
+            }
+            Some(Err(_)) => this.call = None,
+            Some(Ok(_)) => {}
+        }
+        Poll::Ready(outcome)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.call.as_ref().is_none_or(|call| call.decoder == decode::Body::Done)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+        match self.call.as_ref().map_or(Some(0), |call| call.decoder.exact_length()) {
+            Some(rest) => SizeHint::with_exact(first.saturating_add(rest)),
+            None => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    /// An answer that hyper knows to be complete is not polled to its end; its connection is still good.
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take().filter(|call| self.first.is_none() && call.decoder == decode::Body::Done) {
+            call.release();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Connections of one worker to one address, kept for the next request. The latest returned is taken first, so that the
+//! surplus of a peak grows old and goes. No locks: a worker is one thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use gwanmun_telemetry::metrics::ConnectionState;
+
+use crate::upstream::h1::Idle;
+use crate::upstream::h2::Sender;
+
+/// Idle connections kept per address and worker; more are closed.
+const MAX_IDLE: usize = 512;
+
+/// Connections to one address.
+pub(crate) struct Pool {
+    keep_alive: Duration,
+    idle: RefCell<VecDeque<(Instant, Idle)>>,
+    /// Whether the address turned out to speak HTTP/2.
+    pub(crate) speaks_http2: Cell<bool>,
+    /// The HTTP/2 connection that requests share; whoever holds the lock makes it.
+    pub(crate) http2: tokio::sync::Mutex<Option<Sender>>,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub(crate) fn new(keep_alive: Duration) -> Self {
+        Self { keep_alive, idle: RefCell::default(), speaks_http2: Cell::new(false), http2: tokio::sync::Mutex::new(None) }
+    }
+
+    /// A connection that still seems good.
+    pub(crate) fn take(&self) -> Option<Idle> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some((since, mut connection)) = idle.pop_back() {
+            if since.elapsed() >= self.keep_alive {
+                idle.clear();
+                return None;
+            }
+            if connection.io.is_quiet() {
+                count_as(&mut connection, ConnectionState::Active);
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for later.
+    pub(crate) fn put(&self, mut connection: Idle) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < MAX_IDLE && !self.keep_alive.is_zero() {
+            count_as(&mut connection, ConnectionState::Idle);
+            idle.push_back((Instant::now(), connection));
+        }
+    }
+
+    /// Closes what has been idle for too long.
+    pub(crate) fn sweep(&self) {
+        let mut idle = self.idle.borrow_mut();
+        while idle.front().is_some_and(|(since, _)| since.elapsed() >= self.keep_alive) {
+            idle.pop_front();
+        }
+    }
+}
+
+fn count_as(connection: &mut Idle, state: ConnectionState) {
+    if let Some(gauge) = &mut connection.gauge {
+        gauge.set(state);
+    }
+}

@@ -1,0 +1,130 @@
+//! One request to an upstream: endpoint by turn, the next endpoint if there is no connection to be had, one more try if a
+//! reused connection turned out to be closed. Nothing is sent twice that might have been acted on (RFC 9110 section 9.2.2).
+
+use std::io;
+use std::rc::Rc;
+
+use gwanmun_core::{Code, Fault};
+use http::{HeaderValue, Method, StatusCode};
+use tokio::time::Instant;
+
+use crate::body::{Body, Origin};
+use crate::exchange::{Exchange, UpstreamHost};
+use crate::filter::Response;
+use crate::forward;
+use crate::tunnel;
+use crate::upstream::Timeouts;
+use crate::upstream::endpoint::Endpoint;
+use crate::upstream::h1::{Call, CallError, Malformed};
+use crate::upstream::h2;
+use crate::upstream::state::{Age, Channel, UpstreamState, Wanted};
+
+/// Sends the exchange's request, whose headers are ready, and waits for the head of the answer.
+pub(crate) async fn send(state: &UpstreamState, exchange: &mut Exchange) -> Result<Response, Fault> {
+    let upstream = &*state.upstream;
+    let began = Instant::now();
+    let deadline = upstream.timeouts.total.map(|total| began + total);
+    let answer = match deadline {
+        None => attempt_until_answered(state, exchange, None).await,
+        Some(at) => tokio::time::timeout_at(at, attempt_until_answered(state, exchange, deadline)).await.unwrap_or_else(|_| Err(silent())),
+    };
+    exchange.record.upstream_duration = Some(began.elapsed());
+    answer
+}
+
+async fn attempt_until_answered(state: &UpstreamState, exchange: &mut Exchange, deadline: Option<Instant>) -> Result<Response, Fault> {
+    let upstream = &*state.upstream;
+    let mut unreachable = 0;
+    let mut wanted = Wanted::Any;
+    loop {
+        let index = state.next_turn();
+        let endpoint = upstream.endpoints.get(index).ok_or_else(|| Fault::new(Code::Internal, "an upstream without endpoints"))?;
+        exchange.record.endpoint = Some(std::sync::Arc::clone(&endpoint.label));
+        let channel = match state.channel(index, endpoint, wanted).await {
+            Ok(channel) => channel,
+            Err(error) => {
+                unreachable += 1;
+                if unreachable < upstream.endpoints.len() {
+                    continue;
+                }
+                return Err(no_connection(endpoint, &error));
+            }
+        };
+        match channel {
+            Channel::Http2(mut sender) => return over_http2(&mut sender, endpoint, exchange, upstream.timeouts).await,
+            Channel::Http1(idle, pool, age) => {
+                let host = host(exchange, endpoint);
+                let request = &mut exchange.request;
+                // Only a request without a body can be sent once more.
+                let repeatable = age == Age::Reused && matches!(request.body, Body::Empty) && is_idempotent(&request.method);
+                let body = std::mem::take(&mut request.body);
+                if let Some(upgrade) = &exchange.upgrade {
+                    request.headers.insert(http::header::UPGRADE, upgrade.protocol.clone());
+                }
+                let mut call = Call::new(idle, Rc::clone(&pool), request.method.clone(), request.target().as_str(), &host, &request.headers, body);
+                match call.head(upstream.timeouts.response).await {
+                    Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => return tunnel::begin(exchange, head, call),
+                    Ok(head) => {
+                        let body = call.into_body(upstream.timeouts.idle, deadline).map_err(malformed)?;
+                        let mut response = http::Response::new(body);
+                        *response.status_mut() = head.status;
+                        *response.headers_mut() = head.headers;
+                        forward::clean_response(&mut response);
+                        return Ok(response);
+                    }
+                    Err(CallError::Closed(_)) if repeatable => wanted = Wanted::Fresh,
+                    Err(CallError::Closed(error)) => {
+                        return Err(Fault::new(Code::UpstreamUnreachable, format!("{} closed the connection without an answer: {error}", endpoint.label)));
+                    }
+                    Err(CallError::Truncated) => {
+                        return Err(Fault::new(Code::UpstreamMalformed, format!("{} closed the connection within the head of its answer", endpoint.label)));
+                    }
+                    Err(CallError::Malformed(why)) => return Err(malformed(why)),
+                    Err(CallError::Silent) => return Err(silent()),
+                    Err(CallError::Request(fault)) => return Err(fault),
+                }
+            }
+        }
+    }
+}
+
+async fn over_http2(sender: &mut h2::Sender, endpoint: &Endpoint, exchange: &mut Exchange, timeouts: Timeouts) -> Result<Response, Fault> {
+    let host = host(exchange, endpoint);
+    let scheme = if endpoint.tls.is_some() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
+    let request = &mut exchange.request;
+    let (body, headers) = (std::mem::take(&mut request.body), std::mem::take(&mut request.headers));
+    // While a body streams there is no telling when the answer should begin.
+    let streams = !matches!(body, Body::Empty | Body::Full(_));
+    let call = h2::call(sender, scheme, request.method.clone(), request.target().clone(), &host, headers, body);
+    let answer = if streams { call.await? } else { tokio::time::timeout(timeouts.response, call).await.unwrap_or_else(|_| Err(silent()))? };
+    let mut response = answer.map(|incoming| crate::body::paced(Body::from_incoming(incoming, Origin::Upstream), timeouts.idle, Code::UpstreamTimeout));
+    forward::clean_response(&mut response);
+    Ok(response)
+}
+
+/// The `Host` that this endpoint gets.
+pub(crate) fn host(exchange: &Exchange, endpoint: &Endpoint) -> HeaderValue {
+    match &exchange.upstream_host {
+        UpstreamHost::Endpoint => endpoint.authority.clone(),
+        UpstreamHost::Client => exchange.host.clone().unwrap_or_else(|| endpoint.authority.clone()),
+        UpstreamHost::Given(host) => host.clone(),
+    }
+}
+
+/// Methods that may be sent again (RFC 9110 section 9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+}
+
+fn no_connection(endpoint: &Endpoint, error: &io::Error) -> Fault {
+    let code = if error.kind() == io::ErrorKind::TimedOut { Code::UpstreamTimeout } else { Code::UpstreamUnreachable };
+    Fault::new(code, format!("no connection to {}: {error}", endpoint.label))
+}
+
+fn silent() -> Fault {
+    Fault::new(Code::UpstreamTimeout, "the upstream did not answer in time")
+}
+
+fn malformed(Malformed(why): Malformed) -> Fault {
+    Fault::new(Code::UpstreamMalformed, why)
+}

@@ -1,0 +1,192 @@
+//! One entry as one line of JSON, written byte by byte: this runs for every request, so there is no serializer, no
+//! formatter and no allocation in it.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Entry;
+use crate::json;
+use crate::stamp::Stamp;
+
+/// Appends the line with its line feed.
+pub(super) fn push(out: &mut Vec<u8>, stamp: &mut Stamp, entry: &Entry<'_>) {
+    out.extend_from_slice(b"{\"time\":\"");
+    stamp.push(out, entry.time);
+    out.push(b'"');
+    text(out, ",\"trace_id\":", entry.trace_id.as_bytes());
+    text(out, ",\"span_id\":", entry.span_id.as_bytes());
+    address(out, ",\"client\":", entry.client);
+    text(out, ",\"listener\":", entry.listener.as_bytes());
+    text(out, ",\"protocol\":", entry.protocol.as_bytes());
+    text(out, ",\"method\":", entry.method.as_bytes());
+    text(out, ",\"host\":", entry.host.as_bytes());
+    text(out, ",\"path\":", entry.path);
+    optional_text(out, ",\"route\":", entry.route.map(str::as_bytes));
+    optional_text(out, ",\"upstream\":", entry.upstream.map(str::as_bytes));
+    optional_text(out, ",\"endpoint\":", entry.endpoint.map(str::as_bytes));
+    number(out, ",\"status\":", entry.status.into());
+    optional_text(out, ",\"fault\":", entry.fault.map(str::as_bytes));
+    number(out, ",\"duration_us\":", micros(entry.duration));
+    match entry.upstream_duration {
+        Some(duration) => number(out, ",\"upstream_us\":", micros(duration)),
+        None => out.extend_from_slice(b",\"upstream_us\":null"),
+    }
+    number(out, ",\"bytes_in\":", entry.bytes_in);
+    number(out, ",\"bytes_out\":", entry.bytes_out);
+    optional_text(out, ",\"principal\":", entry.principal.map(str::as_bytes));
+    optional_text(out, ",\"user_agent\":", entry.user_agent);
+    out.extend_from_slice(b"}\n");
+}
+
+fn text(out: &mut Vec<u8>, key: &str, value: &[u8]) {
+    out.extend_from_slice(key.as_bytes());
+    json::push_string(out, value);
+}
+
+fn optional_text(out: &mut Vec<u8>, key: &str, value: Option<&[u8]>) {
+    match value {
+        Some(value) => text(out, key, value),
+        None => {
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"null");
+        }
+    }
+}
+
+fn number(out: &mut Vec<u8>, key: &str, value: u64) {
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn address(out: &mut Vec<u8>, key: &str, address: IpAddr) {
+    out.extend_from_slice(key.as_bytes());
+    out.push(b'"');
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        // Writing into a vector cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+    out.push(b'"');
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const BARE: Entry<'static> = Entry {
+        time: UNIX_EPOCH,
+        trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+        span_id: "00f067aa0ba902b7",
+        client: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+        listener: "edge",
+        protocol: "HTTP/2",
+        method: "GET",
+        host: "",
+        path: b"*",
+        route: None,
+        upstream: None,
+        endpoint: None,
+        status: 404,
+        fault: None,
+        duration: Duration::ZERO,
+        upstream_duration: None,
+        bytes_in: 0,
+        bytes_out: 0,
+        principal: None,
+        user_agent: None,
+    };
+
+    fn line(entry: &Entry<'_>) -> String {
+        let mut out = Vec::new();
+        push(&mut out, &mut Stamp::new(), entry);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_line_has_the_fields_of_the_contract_in_their_order() {
+        let full = Entry {
+            client: "2001:db8::1".parse().unwrap(),
+            host: "example.org:8443",
+            path: b"/caf\xc3\xa9",
+            route: Some("orders"),
+            upstream: Some("orders"),
+            endpoint: Some("http://127.0.0.1:9001"),
+            status: 502,
+            fault: Some("upstream-malformed"),
+            duration: Duration::from_nanos(1_234_999),
+            upstream_duration: Some(Duration::from_secs(2)),
+            bytes_in: 7,
+            bytes_out: u64::MAX,
+            principal: Some("alice"),
+            user_agent: Some(b"curl \"8\""),
+            ..BARE
+        };
+        let wanted = concat!(
+            r#"{"time":"1970-01-01T00:00:00.000000Z","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
+            r#""span_id":"00f067aa0ba902b7","client":"2001:db8::1","listener":"edge","protocol":"HTTP/2","#,
+            r#""method":"GET","host":"example.org:8443","path":"/café","route":"orders","upstream":"orders","#,
+            r#""endpoint":"http://127.0.0.1:9001","status":502,"fault":"upstream-malformed","duration_us":1234,"#,
+            r#""upstream_us":2000000,"bytes_in":7,"bytes_out":18446744073709551615,"principal":"alice","#,
+            r#""user_agent":"curl \"8\""}"#,
+            "\n"
+        );
+        assert_eq!(line(&full), wanted);
+    }
+
+    #[test]
+    fn what_is_absent_is_null() {
+        let value: Value = serde_json::from_str(&line(&BARE)).unwrap();
+        let object = value.as_object().unwrap();
+        assert_eq!(object.len(), 20);
+        let nulls: Vec<_> = object.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key.as_str()).collect();
+        assert_eq!(nulls, ["endpoint", "fault", "principal", "route", "upstream", "upstream_us", "user_agent"]);
+        assert_eq!(value["client"], json!("192.0.2.1"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_make_one_line_of_valid_json(
+            path in proptest::collection::vec(any::<u8>(), 0..40),
+            user_agent in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
+            host in any::<String>(),
+            principal in proptest::option::of(any::<String>()),
+            client in any::<IpAddr>(),
+            micros in any::<u64>(),
+        ) {
+            let text = line(&Entry {
+                client,
+                host: &host,
+                path: &path,
+                principal: principal.as_deref(),
+                user_agent: user_agent.as_deref(),
+                duration: Duration::from_micros(micros),
+                ..BARE
+            });
+            prop_assert_eq!(text.find('\n'), Some(text.len() - 1));
+            let value: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(&value["path"], &json!(String::from_utf8_lossy(&path)));
+            prop_assert_eq!(&value["user_agent"], &json!(user_agent.as_deref().map(String::from_utf8_lossy)));
+            prop_assert_eq!(&value["host"], &json!(host));
+            prop_assert_eq!(&value["principal"], &json!(principal));
+            prop_assert_eq!(&value["client"], &json!(client.to_string()));
+            prop_assert_eq!(&value["duration_us"], &json!(micros));
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One event as one line: JSON for machines, text for people. Both escape control characters, so that a value from
+//! outside cannot forge a line or steer a terminal.
+
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use std::time::SystemTime;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
+
+use crate::json::{self, Escaped};
+use crate::stamp::Stamp;
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    Json,
+    Plain,
+    Coloured,
+}
+
+/// The line of an event, ended by a line feed.
+pub(super) fn of(event: &Event<'_>, time: SystemTime, style: Style) -> Vec<u8> {
+    let mut parts = Parts { style, message: Vec::new(), fields: Vec::new() };
+    event.record(&mut parts);
+    let target = event.metadata().target();
+    let target =
+        (target != "gwanmun" && !target.starts_with("gwanmun_") && !target.starts_with("gwanmun::")).then_some(target);
+    let level = *event.metadata().level();
+    let mut line = Vec::with_capacity(128 + parts.message.len() + parts.fields.len());
+    match style {
+        Style::Json => push_json(&mut line, time, level, target, &parts),
+        Style::Plain | Style::Coloured => push_text(&mut line, time, level, target, &parts),
+    }
+    line.push(b'\n');
+    line
+}
+
+fn push_json(line: &mut Vec<u8>, time: SystemTime, level: Level, target: Option<&str>, parts: &Parts) {
+    line.extend_from_slice(b"{\"time\":\"");
+    Stamp::new().push(line, time);
+    line.extend_from_slice(b"\",\"level\":\"");
+    line.extend_from_slice(name(level).as_bytes());
+    line.push(b'"');
+    if let Some(target) = target {
+        line.extend_from_slice(b",\"target\":");
+        json::push_string(line, target.as_bytes());
+    }
+    line.extend_from_slice(b",\"message\":\"");
+    line.extend_from_slice(&parts.message);
+    line.push(b'"');
+    line.extend_from_slice(&parts.fields);
+    line.push(b'}');
+}
+
+fn push_text(line: &mut Vec<u8>, time: SystemTime, level: Level, target: Option<&str>, parts: &Parts) {
+    let (dim, colour, plain) = match parts.style {
+        Style::Coloured => ("\x1b[2m", colour(level), "\x1b[0m"),
+        Style::Json | Style::Plain => ("", "", ""),
+    };
+    let mut stamp = Vec::new();
+    Stamp::new().push(&mut stamp, time);
+    // The day is known to who watches a terminal: from the hour to the millisecond.
+    let clock = stamp.get("2026-01-02T".len().."2026-01-02T03:04:05.678".len()).unwrap_or_default();
+    line.extend_from_slice(dim.as_bytes());
+    line.extend_from_slice(clock);
+    for part in [plain, " ", colour, name(level), plain, if name(level).len() == 4 { "  " } else { " " }] {
+        line.extend_from_slice(part.as_bytes());
+    }
+    if let Some(target) = target {
+        json::push_escaped(line, target.as_bytes());
+        line.extend_from_slice(b": ");
+    }
+    line.extend_from_slice(&parts.message);
+    line.extend_from_slice(&parts.fields);
+}
+
+const fn name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+const fn colour(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "\x1b[31m",
+        Level::WARN => "\x1b[33m",
+        Level::INFO => "\x1b[32m",
+        Level::DEBUG => "\x1b[34m",
+        Level::TRACE => "\x1b[35m",
+    }
+}
+
+/// Message and fields, already escaped for their style.
+struct Parts {
+    style: Style,
+    message: Vec<u8>,
+    fields: Vec<u8>,
+}
+
+impl Parts {
+    /// A value that stands without quotes in both styles.
+    fn bare(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if self.key(field) {
+            // Writing into a vector cannot fail.
+            drop(io_write(&mut self.fields, value));
+        }
+    }
+
+    /// A text: quoted in JSON, and in text where it is not one plain word.
+    fn text(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if field.name() == "message" {
+            // A value that fails to print leaves what it printed.
+            let _ = Escaped(&mut self.message).write_fmt(value);
+            return;
+        }
+        if !self.key(field) {
+            return;
+        }
+        let mut escaped = Vec::new();
+        let _ = Escaped(&mut escaped).write_fmt(value);
+        let is_word = !escaped.is_empty() && !escaped.iter().any(|byte| matches!(byte, b' ' | b'\\' | b'='));
+        if self.style != Style::Json && is_word {
+            self.fields.append(&mut escaped);
+        } else {
+            self.fields.push(b'"');
+            self.fields.append(&mut escaped);
+            self.fields.push(b'"');
+        }
+    }
+
+    /// Writes the key; false where the field is not shown.
+    fn key(&mut self, field: &Field) -> bool {
+        let name = field.name();
+        let (dim, plain) = if self.style == Style::Coloured { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+        match (self.style, name) {
+            // Keys of the line itself stay its own.
+            (Style::Json, "time" | "level" | "target" | "message") => {
+                self.fields.extend_from_slice(b",\"field_");
+                json::push_escaped(&mut self.fields, name.as_bytes());
+                self.fields.extend_from_slice(b"\":");
+            }
+            (Style::Json, _) => {
+                self.fields.push(b',');
+                json::push_string(&mut self.fields, name.as_bytes());
+                self.fields.push(b':');
+            }
+            // It names the message for machines.
+            (_, "event") => return false,
+            _ => {
+                for part in [" ", dim, name, "=", plain] {
+                    self.fields.extend_from_slice(part.as_bytes());
+                }
+            }
+        }
+        true
+    }
+}
+
+impl Visit for Parts {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() {
+            self.bare(field, format_args!("{value}"));
+        } else {
+            self.text(field, format_args!("{value}"));
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.bare(field, format_args!("{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.bare(field, format_args!("{value}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.bare(field, format_args!("{value}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, format_args!("{value}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let mut text = value.to_string();
+        let mut source = value.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        self.text(field, format_args!("{text}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field, format_args!("{value:?}"));
+    }
+}
+
+fn io_write(out: &mut Vec<u8>, value: fmt::Arguments<'_>) -> std::io::Result<()> {
+    std::io::Write::write_fmt(out, value)
+}

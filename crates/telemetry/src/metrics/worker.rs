@@ -1,0 +1,160 @@
+//! What one worker counts, by the numbers of its plan. Only that worker's thread may call the counting methods: two
+//! threads at once would lose counts.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use gwanmun_core::Code;
+
+use super::Shape;
+use super::cells::Cells;
+use super::series::RouteSeries;
+
+/// Per upstream: connections in each state, and how many were ever opened.
+const CONNECTION_CELLS: usize = 3;
+const EVER_OPENED: usize = 2;
+
+/// The cells of one worker under one plan.
+#[derive(Debug)]
+pub struct WorkerMetrics {
+    shape: Arc<Shape>,
+    routes: Box<[OnceLock<Box<RouteSeries>>]>,
+    unrouted: OnceLock<Box<RouteSeries>>,
+    faults: Cells,
+    in_flight: Cells,
+    connections: Cells,
+}
+
+/// What a connection to an upstream is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// It carries a request.
+    Active,
+    /// It waits in the pool.
+    Idle,
+}
+
+impl WorkerMetrics {
+    /// Counts a finished request; `None` where no route took it.
+    pub fn request(&self, route: Option<usize>, status: u16, duration: Duration) {
+        let slot = route.and_then(|route| self.routes.get(route)).unwrap_or(&self.unrouted);
+        slot.get_or_init(Box::default).record(status, duration);
+    }
+
+    /// Counts a request that the gateway answered by itself because of a fault.
+    pub fn fault(&self, code: Code) {
+        if let Some(index) = Code::ALL.iter().position(|known| *known == code) {
+            self.faults.add(index, 1);
+        }
+    }
+
+    /// Counts a request as in flight at this listener until the guard goes.
+    #[must_use]
+    pub fn in_flight(self: &Arc<Self>, listener: usize) -> InFlight {
+        self.in_flight.add(listener, 1);
+        InFlight { worker: Arc::clone(self), listener, of_this_thread: PhantomData }
+    }
+
+    /// Counts a connection to this upstream until the guard goes.
+    #[must_use]
+    pub fn upstream_connection(self: &Arc<Self>, upstream: usize, state: ConnectionState) -> UpstreamConnection {
+        let first = upstream * CONNECTION_CELLS;
+        self.connections.add(first + state.offset(), 1);
+        self.connections.add(first + EVER_OPENED, 1);
+        UpstreamConnection { worker: Arc::clone(self), upstream, state, of_this_thread: PhantomData }
+    }
+
+    pub(super) fn new(shape: Arc<Shape>) -> Self {
+        Self {
+            routes: shape.routes.iter().map(|_| OnceLock::new()).collect(),
+            unrouted: OnceLock::new(),
+            faults: Cells::new(Code::ALL.len()),
+            in_flight: Cells::new(shape.listeners.len()),
+            connections: Cells::new(shape.upstreams.len() * CONNECTION_CELLS),
+            shape,
+        }
+    }
+
+    pub(super) fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+
+    /// The routes that had a request, with `None` for the requests without a route.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (Option<&super::RouteLabels>, &RouteSeries)> {
+        let routed = self.shape.routes.iter().zip(&self.routes);
+        let routed = routed.filter_map(|(labels, slot)| Some((Some(labels), &**slot.get()?)));
+        routed.chain(self.unrouted.get().map(|series| (None, &**series)))
+    }
+
+    pub(super) fn faults(&self) -> impl Iterator<Item = (Code, u64)> {
+        Code::ALL.iter().enumerate().map(|(index, code)| (*code, self.faults.value(index)))
+    }
+
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        self.shape.listeners.iter().enumerate().map(|(index, name)| (name, self.in_flight.value(index)))
+    }
+
+    /// The upstreams ever connected to, with their active and idle connections.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = (&Arc<str>, [u64; 2])> {
+        self.shape.upstreams.iter().enumerate().filter_map(|(index, name)| {
+            let first = index * CONNECTION_CELLS;
+            let states = [ConnectionState::Active, ConnectionState::Idle];
+            let opened = self.connections.value(first + EVER_OPENED) > 0;
+            opened.then(|| (name, states.map(|state| self.connections.value(first + state.offset()))))
+        })
+    }
+}
+
+impl ConnectionState {
+    const fn offset(self) -> usize {
+        match self {
+            Self::Active => 0,
+            Self::Idle => 1,
+        }
+    }
+}
+
+/// One request in flight. Stays on its worker's thread.
+#[derive(Debug)]
+pub struct InFlight {
+    worker: Arc<WorkerMetrics>,
+    listener: usize,
+    of_this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.worker.in_flight.add(self.listener, 1_u64.wrapping_neg());
+    }
+}
+
+/// One connection to an upstream. Stays on its worker's thread.
+#[derive(Debug)]
+pub struct UpstreamConnection {
+    worker: Arc<WorkerMetrics>,
+    upstream: usize,
+    state: ConnectionState,
+    of_this_thread: PhantomData<*const ()>,
+}
+
+impl UpstreamConnection {
+    /// Counts it under another state from now on.
+    pub fn set(&mut self, state: ConnectionState) {
+        if self.state != state {
+            self.count_state(1_u64.wrapping_neg());
+            self.state = state;
+            self.count_state(1);
+        }
+    }
+
+    fn count_state(&self, change: u64) {
+        self.worker.connections.add(self.upstream * CONNECTION_CELLS + self.state.offset(), change);
+    }
+}
+
+impl Drop for UpstreamConnection {
+    fn drop(&mut self) {
+        self.count_state(1_u64.wrapping_neg());
+    }
+}

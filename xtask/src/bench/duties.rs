@@ -1,0 +1,85 @@
+//! Before anything is measured, every proxy shows that it does what all must do: curl asks the origin for the head that
+//! arrived there, and the answer is looked through.
+
+use std::process::Command;
+
+use super::product::{ADDED_HEADER, REMOVED_HEADER, SET_HEADER};
+use super::row::Door;
+use super::running::RunningProxy;
+use crate::failure::Failure;
+use crate::steps;
+
+/// Fails with the duty that a proxy neglects.
+pub(crate) fn check(proxy: &RunningProxy) -> Result<(), Failure> {
+    let name = proxy.product.name();
+    let last = proxy.setup.routes.count() - 1;
+    let (path, host) = proxy.setup.routes.request(last, "inspect");
+    let scheme = if proxy.setup.door == Door::Tls { "https" } else { "http" };
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--insecure", "--max-time", "10", "--include"]);
+    curl.args(["-H", &format!("{REMOVED_HEADER}: leaked")]);
+    curl.arg(if proxy.setup.door == Door::H2c { "--http2-prior-knowledge" } else { "--http1.1" });
+    if let Some(host) = host {
+        curl.args(["-H", &format!("Host: {host}")]);
+    }
+    curl.arg(format!("{scheme}://{}{path}", proxy.setup.address));
+    let answer = steps::output(curl)?.to_ascii_lowercase();
+    match neglected(&answer) {
+        Some(duty) => Err(Failure::new(format!("{name} neglects a duty: {duty}; it answered:\n{answer}"))),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong with an answer (in lower case), whose body is the request that arrived at the origin.
+fn neglected(answer: &str) -> Option<String> {
+    let Some((head, arrived)) = answer.split_once("\r\n\r\n") else {
+        return Some("an answer with a head and a body is wanted".to_owned());
+    };
+    let line = |(name, value): (&str, &str)| format!("{name}: {value}").to_ascii_lowercase();
+    let status = head.split_whitespace().nth(1);
+    if status != Some("200") {
+        return Some(format!("status 200 is wanted, found {}", status.unwrap_or("none")));
+    }
+    if !head.contains(&line(ADDED_HEADER)) {
+        return Some(format!("the response header `{}` is missing", ADDED_HEADER.0));
+    }
+    if !arrived.contains(&line(SET_HEADER)) {
+        return Some(format!("the request header `{}` is missing", SET_HEADER.0));
+    }
+    if arrived.contains("leaked") {
+        return Some(format!("the request header `{REMOVED_HEADER}` was not removed"));
+    }
+    // Envoy writes an address of the machine where the client is on loopback, so the value is not compared.
+    if !arrived.contains("x-forwarded-for: ") {
+        return Some("the request header `X-Forwarded-For` is missing".to_owned());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "http/1.1 200 ok\r\nx-gateway: passed\r\n\r\n\
+        get /inspect http/1.1\r\nx-bench: set\r\nx-forwarded-for: 127.0.0.1\r\n\r\n";
+
+    #[test]
+    fn an_answer_with_every_duty_done_passes() {
+        assert_eq!(neglected(GOOD), None);
+    }
+
+    #[test]
+    fn each_neglected_duty_is_named() {
+        let cases = [
+            ("200 ok", "404 no", "404"),
+            ("x-gateway: passed", "server: x", "X-Gateway"),
+            ("x-bench: set", "a: b", "X-Bench"),
+            ("x-forwarded-for: 127.0.0.1", "a: b", "X-Forwarded-For"),
+            ("x-bench: set", "x-bench: set\r\nx-remove-me: leaked", "X-Remove-Me"),
+        ];
+        for (good, bad, named) in cases {
+            let duty = neglected(&GOOD.replace(good, bad)).unwrap();
+            assert!(duty.contains(named), "{bad}: {duty}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What we want to reach, held against what was measured.
+
+use std::fmt::Write;
+
+use super::product::Product;
+use super::report::{Report, megabytes};
+use super::row::{Routes, Row};
+use super::sample::Summary;
+
+/// One thing to reach: at most so much.
+struct Goal {
+    what: String,
+    at_most: f64,
+    measured: Option<f64>,
+}
+
+/// Adds a table of the goals that can be judged.
+pub(crate) fn write(report: &Report, text: &mut String) {
+    let goals: Vec<Goal> = goals(report).into_iter().filter(|goal| goal.measured.is_some()).collect();
+    if goals.is_empty() {
+        return;
+    }
+    text.push_str("\n## Goals\n\n| what | at most | measured | |\n|---|---|---|---|\n");
+    for goal in goals {
+        let measured = goal.measured.unwrap_or(f64::NAN);
+        let verdict = if measured <= goal.at_most { "reached" } else { "**missed**" };
+        let _ = writeln!(text, "| {} | {} | {measured:.2} | {verdict} |", goal.what, goal.at_most);
+    }
+}
+
+fn goals(report: &Report) -> Vec<Goal> {
+    let cpu = |row, product| report.summary(row, Routes::One, product);
+    let ours = |row| cpu(row, Product::Gwanmun);
+    let mut goals = Vec::new();
+    let mut goal = |what: String, at_most, measured| goals.push(Goal { what, at_most, measured });
+    for row in [Row::H1, Row::H1Tls] {
+        let better = report.better(row, Routes::One);
+        goal(format!("{}: ours / better of nginx, haproxy", row.title()), 1.05, over(ours(row), better));
+    }
+    goal("h2c -> h1: ours / haproxy".to_owned(), 1.0, over(ours(Row::H2c), cpu(Row::H2c, Product::Haproxy)));
+    goal("handshake: ours / nginx".to_owned(), 0.6, over(ours(Row::Handshake), cpu(Row::Handshake, Product::Nginx)));
+    for (row, at_most) in [(Row::H1, 0.4), (Row::H1Tls, 0.4), (Row::H2c, 0.4), (Row::Handshake, 0.7)] {
+        goal(format!("{}: ours / envoy", row.title()), at_most, over(ours(row), cpu(row, Product::Envoy)));
+    }
+    for (what, row, few, many) in [
+        ("path", Row::RoutesPath, Routes::Paths(10), Routes::Paths(10_000)),
+        ("host", Row::RoutesHost, Routes::Hosts(10), Routes::Hosts(10_000)),
+    ] {
+        let cpu = |routes| report.summary(row, routes, Product::Gwanmun);
+        goal(format!("cost with 10,000 routes by {what} / with 10"), 1.1, over(cpu(many), cpu(few)));
+        let seconds = report.checks.iter().find(|(routes, by, _)| (*routes, *by) == (many, Product::Gwanmun));
+        goal(format!("seconds to check 10,000 routes by {what}"), 1.0, seconds.map(|(_, _, seconds)| *seconds));
+        goal(format!("MB with 10,000 routes by {what}"), 60.0, memory(report, many));
+    }
+    goal("MB idle".to_owned(), 20.0, memory(report, Routes::One));
+    goals
+}
+
+fn over(ours: Option<&Summary>, theirs: Option<&Summary>) -> Option<f64> {
+    ours?.over(theirs?)
+}
+
+fn memory(report: &Report, routes: Routes) -> Option<f64> {
+    let found = report.memory.iter().find(|(of, by, _)| (*of, *by) == (routes, Product::Gwanmun));
+    found.map(|(_, _, memory)| megabytes(memory.resident_kib))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::report::Traffic;
+    use crate::bench::sample::Sample;
+
+    fn traffic(product: Product, cpu: f64) -> Traffic {
+        let sample = Sample { user: cpu, system: 0.0, rate: 1.0, p50: 1.0, p99: 1.0, errors: 0.0, logged: 1.0 };
+        Traffic { row: Row::H1, routes: Routes::One, product, summary: Summary::of(&[sample]).unwrap() }
+    }
+
+    #[test]
+    fn goals_are_judged_against_the_better_peer_and_only_where_measured() {
+        let peers =
+            [(Product::Gwanmun, 30.0), (Product::Nginx, 25.0), (Product::Haproxy, 40.0), (Product::Envoy, 100.0)];
+        let traffic = peers.into_iter().map(|(product, cpu)| traffic(product, cpu)).collect();
+        let mut text = String::new();
+        write(&Report { traffic, ..Report::default() }, &mut text);
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("| h1")).collect();
+        assert_eq!(
+            lines,
+            [
+                "| h1: ours / better of nginx, haproxy | 1.05 | 1.20 | **missed** |",
+                "| h1: ours / envoy | 0.4 | 0.30 | reached |"
+            ]
+        );
+        assert_eq!(text.lines().count(), 7, "{text}");
+    }
+}

@@ -1,0 +1,72 @@
+//! Our own configuration: the duties as filters of every route, the way people write them.
+
+use std::process::Command;
+
+use super::product::{ADDED_HEADER, Calls, Product, REMOVED_HEADER, SET_HEADER, Setup};
+use super::row::{Door, Routes};
+use crate::failure::Failure;
+
+/// Writes `gwanmun.yaml`.
+pub(crate) fn configure(setup: &Setup) -> Result<Calls, Failure> {
+    let file = setup.write("gwanmun.yaml", &configuration(setup))?;
+    let program = Product::Gwanmun.program();
+    let mut run = Command::new(&program);
+    run.arg("run").arg(&file);
+    let mut check = Command::new(&program);
+    check.arg("check").arg(&file);
+    Ok(Calls { run, check, logs_to_stdout: false })
+}
+
+fn configuration(setup: &Setup) -> String {
+    let tls = match setup.door {
+        Door::Tls => format!(
+            "\n    tls: {{certificates: [{{certificate: \"{}\", key: \"{}\"}}]}}",
+            setup.certificate.chain.display(),
+            setup.certificate.key.display()
+        ),
+        Door::H1 | Door::H2c => String::new(),
+    };
+    let mut text = format!(
+        "\
+listeners:
+  - address: {address}{tls}
+management: {{address: {management}}}
+workers: 1
+telemetry:
+  access-log: \"{log}\"
+upstreams:
+  origin:
+    endpoints: [\"http://{backend}\"]
+routes:
+",
+        address = setup.address,
+        management = setup.management,
+        log = setup.access_log().display(),
+        backend = setup.backend,
+    );
+    for service in 0..setup.routes.count() {
+        let predicate = match setup.routes {
+            Routes::One => "path: \"/**\"".to_owned(),
+            Routes::Paths(_) => format!("path: \"{}**\"", Routes::prefix(service)),
+            Routes::Hosts(_) => format!("host: \"{}\"", Routes::host(service)),
+        };
+        text.push_str(&route(service, &predicate));
+    }
+    text
+}
+
+fn route(service: usize, predicate: &str) -> String {
+    let (set, set_value) = SET_HEADER;
+    let (added, added_value) = ADDED_HEADER;
+    format!(
+        "  - id: service-{service}
+    predicates:
+      - {predicate}
+    filters:
+      - set-request-header: {{name: {set}, value: \"{set_value}\"}}
+      - remove-request-header: {REMOVED_HEADER}
+      - add-response-header: {{name: {added}, value: \"{added_value}\"}}
+    upstream: origin
+"
+    )
+}
