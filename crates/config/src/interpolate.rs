@@ -12,7 +12,7 @@ use crate::source::{Sources, Span};
 use crate::suggest::did_you_mean;
 
 /// The largest file that a value may name.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: usize = 1 << 20;
 
 /// All values of a configuration together, once replaced.
 const MAX_TOTAL: usize = 64 << 20;
@@ -157,7 +157,7 @@ impl Interpolation<'_> {
             };
             wrong(format!("cannot read '{shown}': {error}"), hint)
         })?;
-        if bytes.len() as u64 > MAX_FILE {
+        if bytes.len() > MAX_FILE {
             return Err(wrong(format!("'{shown}' has more than the {MAX_FILE} bytes that are read"), ""));
         }
         let mut text = String::from_utf8(bytes).map_err(|_| wrong(format!("'{shown}' is not UTF-8"), ""))?;
@@ -189,7 +189,8 @@ impl Wrong {
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    let limit = u64::try_from(MAX_FILE + 1).unwrap_or(u64::MAX);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

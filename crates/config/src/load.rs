@@ -61,7 +61,8 @@ pub fn load_texts(texts: &[(String, String)], environment: &Environment, merge: 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte more than is parsed, so that the parser sees that it is too much.
-    File::open(path)?.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    let limit = u64::try_from(yaml::MAX_BYTES + 1).unwrap_or(u64::MAX);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -23,15 +23,14 @@ pub struct DedupeResponseHeaderSpec {
 
 /// Which value stays.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 enum Strategy {
     #[default]
-    #[serde(alias = "RETAIN_FIRST")]
-    RetainFirst,
-    #[serde(alias = "RETAIN_LAST")]
-    RetainLast,
-    #[serde(alias = "RETAIN_UNIQUE")]
-    RetainUnique,
+    #[serde(rename = "retain-first", alias = "RETAIN_FIRST")]
+    First,
+    #[serde(rename = "retain-last", alias = "RETAIN_LAST")]
+    Last,
+    #[serde(rename = "retain-unique", alias = "RETAIN_UNIQUE")]
+    Unique,
 }
 
 fn strategies(_: &mut SchemaGenerator) -> Schema {
@@ -91,9 +90,9 @@ impl Strategy {
         }
         let mut values = headers.get_all(name).iter();
         let kept: Vec<HeaderValue> = match self {
-            Self::RetainFirst => values.next().cloned().into_iter().collect(),
-            Self::RetainLast => values.next_back().cloned().into_iter().collect(),
-            Self::RetainUnique => {
+            Self::First => values.next().cloned().into_iter().collect(),
+            Self::Last => values.next_back().cloned().into_iter().collect(),
+            Self::Unique => {
                 let mut kept: Vec<HeaderValue> = Vec::new();
                 for value in values {
                     if !kept.contains(value) {

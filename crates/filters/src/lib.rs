@@ -126,7 +126,7 @@ mod tests {
         let predicates =
             registry.catalog().predicates().map(|item| (item.name, item.example, item.schema(&mut generator)));
         for (name, example, schema) in filters.into_iter().chain(predicates.collect::<Vec<_>>()) {
-            assert!(example.contains(&format!("{name}")) && example.contains("\ntests:\n"), "{name} has no example");
+            assert!(example.contains(name) && example.contains("\ntests:\n"), "{name} has no example");
             let schema = match schema.get("$ref").and_then(|reference| reference.as_str()) {
                 Some(reference) => {
                     let definition = reference.rsplit('/').next().unwrap();

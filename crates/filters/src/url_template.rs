@@ -109,13 +109,15 @@ impl UrlTemplate {
     /// `malformed-request` if a value may not stand where the template puts it.
     pub(crate) fn render(&self, exchange: &Exchange) -> Result<String, Fault> {
         let mut out = String::new();
+        let mut before = None;
         for piece in &self.pieces {
             match piece {
-                Piece::Text(text) if self.absolute && out.is_empty() => out.push_str(text),
-                Piece::Text(text) => push_text(text, &mut out),
+                Piece::Text(text) if before == Some(Place::Path) => push_text(text, &mut out),
+                Piece::Text(text) => out.push_str(text),
                 Piece::Hole(name, place) => {
                     let value = exchange.variables.value(name).unwrap_or_default();
                     place.write(value, exchange.original.path(), &mut out)?;
+                    before = Some(*place);
                 }
             }
         }
@@ -285,6 +287,7 @@ mod tests {
     fn values_in_a_query_are_one_value() {
         assert_eq!(rendered("/login?next={x}&a=b", "/", "/a&b=c#d e").unwrap(), "/login?next=%2Fa%26b%3Dc%23d%20e&a=b");
         assert_eq!(rendered("/a#{x}", "/", "?/").unwrap(), "/a#%3F%2F");
+        assert_eq!(rendered("/a?b=c/{x}/d", "/", "").unwrap(), "/a?b=c//d");
     }
 
     #[test]

@@ -3,9 +3,12 @@
 
 mod cli;
 mod command;
+mod explanation;
 mod load;
 mod management;
+mod paint;
 mod terminal;
+mod testing;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use gwanmun_filters::Registry;
 use gwanmun_proxy::{Context, GatewaySpec, Plan, compile};
 
 use crate::terminal::{complain, stderr_style};
+use crate::testing::{Case, Known, cases};
 
 /// Lists that grow from file to file, and what their elements are known by.
 const MERGE: MergeRules = MergeRules { append: &[("routes", Some("id")), ("listeners", Some("name")), ("tests", None)] };
@@ -19,6 +20,7 @@ pub(crate) struct Configuration {
     pub(crate) sources: Sources,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) spec: GatewaySpec,
+    pub(crate) tests: Vec<Case>,
     pub(crate) plan: Option<Plan>,
 }
 
@@ -49,6 +51,9 @@ fn compiled(registry: &Registry, loaded: Loaded) -> Configuration {
     let spec = decoded.unwrap_or_default();
     let context = Context { catalog: registry.catalog(), sources: &sources, clock: Arc::new(SystemClock) };
     let plan = compile(&spec, &context, &mut diagnostics);
+    let known = Known::of(&document, diagnostics.is_incomplete());
+    let tests = cases(&spec.tests, &known, &mut diagnostics);
+    let plan = plan.filter(|_| !diagnostics.has_errors());
     diagnostics.sort();
-    Configuration { document, sources, diagnostics, spec, plan }
+    Configuration { document, sources, diagnostics, spec, tests, plan }
 }

@@ -4,6 +4,7 @@
 mod listeners;
 mod routes;
 mod upstreams;
+mod written;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
 
     let nothing = BTreeSet::new();
     let parts = Parts::new(&context.clock, &nothing, &names, api_version);
-    let door = routes::filters(&spec.filters, context.catalog, &parts, diagnostics);
+    let door = routes::filters(&spec.filters, context, &parts, diagnostics);
     let (router, routes) = routes::compile(spec, context, &parts, &mut upstreams, diagnostics);
     if diagnostics.has_errors() {
         return None;

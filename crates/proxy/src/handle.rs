@@ -99,11 +99,17 @@ pub async fn handle(plan: &Plan, exchange: &mut Exchange, forward: &impl Forward
         };
         forward.forward(plan, exchange, target).await
     };
-    let (mut response, fault) = match answer {
-        Ok(response) => (response, None),
-        Err(fault) => (reply::to_fault(exchange, &fault), Some(fault)),
+    let mut response = match answer {
+        Ok(response) => {
+            watch.answered(exchange, &response, None);
+            response
+        }
+        Err(fault) => {
+            let response = reply::to_fault(exchange, &fault);
+            watch.answered(exchange, &response, Some(&fault));
+            response
+        }
     };
-    watch.answered(exchange, &response, fault.as_ref());
     let route_filters = route.and_then(|route| route.filters.get(..route_entered)).unwrap_or_default();
     let door_filters = plan.door.get(..door_entered).unwrap_or_default();
     for planned in route_filters.iter().rev().chain(door_filters.iter().rev()) {

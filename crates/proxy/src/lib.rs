@@ -17,6 +17,7 @@ pub mod parts;
 mod path;
 pub mod plan;
 pub mod record;
+pub mod rehearse;
 mod reply;
 pub mod route;
 mod serve;

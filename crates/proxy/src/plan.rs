@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gwanmun_core::Clock;
+use gwanmun_core::{Clock, Code, Fault};
 use gwanmun_telemetry::metrics::{RouteLabels, Shape};
 use http::HeaderMap;
 use ipnet::IpNet;
 
 use crate::filter::Filter;
 use crate::route::router::Router;
-use crate::upstream::Upstream;
+use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
+use crate::upstream::tls::{ClientTls, ClientTlsFiles, client_config};
 
 /// Everything that serves requests.
 #[non_exhaustive]
@@ -110,6 +111,8 @@ impl Default for Limits {
 pub struct PlannedFilter {
     /// Its name in the configuration.
     pub name: &'static str,
+    /// Its arguments as written, on one line; empty for none.
+    pub arguments: Box<str>,
     /// What runs.
     pub filter: Box<dyn Filter>,
 }
@@ -182,6 +185,26 @@ impl InternalHeaders {
 }
 
 impl Plan {
+    /// The service at `url`, which a filter named at run time.
+    pub(crate) fn upstream_at(&self, url: &str) -> Result<Upstream, Fault> {
+        let endpoint = Endpoint::parse(url, 1, |host| self.default_tls(host))
+            .map_err(|invalid| Fault::new(Code::UpstreamUnreachable, invalid.0))?;
+        let timeouts = Timeouts::default();
+        Ok(Upstream { name: url.into(), endpoints: vec![endpoint], timeouts, keep_alive: DEFAULT_KEEP_ALIVE })
+    }
+
+    /// What `https` endpoints that a filter names at run time use.
+    fn default_tls(&self, host: &str) -> Result<ClientTls, String> {
+        let config = match self.default_tls.get() {
+            Some(config) => Arc::clone(config),
+            None => {
+                let config = client_config(&ClientTlsFiles::default())?;
+                Arc::clone(self.default_tls.get_or_init(|| config))
+            }
+        };
+        ClientTls::new(config, host)
+    }
+
     /// The labels of the plan's metrics.
     pub(crate) fn shape(&self) -> Shape {
         let upstream = |route: &Route| match route.upstream.and_then(|index| self.upstreams.get(index)) {

@@ -126,8 +126,12 @@ impl Template {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Variable(name) => encode(variables.value(name).unwrap_or_default(), out),
-                Piece::Group(name) => out.push_str(captures.and_then(|found| found.name(name)).map_or("", |found| found.as_str())),
-                Piece::GroupNumber(number) => out.push_str(captures.and_then(|found| found.get(*number)).map_or("", |found| found.as_str())),
+                Piece::Group(name) => {
+                    out.push_str(captures.and_then(|found| found.name(name)).map_or("", |found| found.as_str()))
+                }
+                Piece::GroupNumber(number) => {
+                    out.push_str(captures.and_then(|found| found.get(*number)).map_or("", |found| found.as_str()))
+                }
             }
         }
     }
@@ -177,8 +181,9 @@ impl HeaderTemplate {
     pub fn render(&self, variables: &Variables) -> Result<HeaderValue, Fault> {
         match &self.prepared {
             Some(value) => Ok(value.clone()),
-            None => header_value(&self.template.render(variables))
-                .ok_or_else(|| Fault::new(Code::MalformedRequest, "a path variable has a character that no header value may have")),
+            None => header_value(&self.template.render(variables)).ok_or_else(|| {
+                Fault::new(Code::MalformedRequest, "a path variable has a character that no header value may have")
+            }),
         }
     }
 }
@@ -192,7 +197,12 @@ fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(text.as_bytes()).ok()
 }
 
-fn parse(text: &str, variables: &BTreeSet<String>, regexp: Option<&Regex>, notation: Notation) -> Result<Template, Invalid> {
+fn parse(
+    text: &str,
+    variables: &BTreeSet<String>,
+    regexp: Option<&Regex>,
+    notation: Notation,
+) -> Result<Template, Invalid> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut rest = text;
@@ -214,13 +224,19 @@ fn parse(text: &str, variables: &BTreeSet<String>, regexp: Option<&Regex>, notat
             plain.push('$');
             rest = after;
             continue;
-        } else if let Some(after) = found.strip_prefix("$\\{").or_else(|| found.strip_prefix("${")).filter(|_| dollars) {
+        } else if let Some(after) = found.strip_prefix("$\\{").or_else(|| found.strip_prefix("${")).filter(|_| dollars)
+        {
             after
-        } else if let Some(digits) = found.strip_prefix('$').filter(|after| dollars && after.starts_with(|c: char| c.is_ascii_digit())) {
+        } else if let Some(digits) =
+            found.strip_prefix('$').filter(|after| dollars && after.starts_with(|c: char| c.is_ascii_digit()))
+        {
             let groups = regexp.map_or(0, Regex::captures_len);
             let (number, after) = leading_number(digits, groups);
             if number >= groups {
-                return Err(Invalid::new(format!("found ${number}, the expression has {} groups", groups.saturating_sub(1))));
+                return Err(Invalid::new(format!(
+                    "found ${number}, the expression has {} groups",
+                    groups.saturating_sub(1)
+                )));
             }
             flush(&mut plain, &mut pieces);
             pieces.push(Piece::GroupNumber(number));
@@ -233,7 +249,9 @@ fn parse(text: &str, variables: &BTreeSet<String>, regexp: Option<&Regex>, notat
             continue;
         };
         let Some((name, after)) = hole.split_once('}') else {
-            return Err(Invalid::new(format!("'{{' is never closed in '{text}'")).with_hint("write {{ for a literal brace"));
+            return Err(
+                Invalid::new(format!("'{{' is never closed in '{text}'")).with_hint("write {{ for a literal brace")
+            );
         };
         flush(&mut plain, &mut pieces);
         pieces.push(hole_of(name, variables, regexp)?);
@@ -253,7 +271,9 @@ fn hole_of(name: &str, variables: &BTreeSet<String>, regexp: Option<&Regex>) -> 
     }
     let hint = match gwanmun_config::did_you_mean(name, variables.iter().map(String::as_str)) {
         Some(close) => format!("did you mean {{{close}}}?"),
-        None if variables.is_empty() => "the route's predicates capture no variables; write {{ for a literal brace".to_owned(),
+        None if variables.is_empty() => {
+            "the route's predicates capture no variables; write {{ for a literal brace".to_owned()
+        }
         None => format!("the route's predicates capture {}; write {{{{ for a literal brace", list(variables)),
     };
     Err(Invalid::new(format!("nothing is called {{{name}}} here")).with_hint(hint))

@@ -16,6 +16,9 @@ pub(crate) mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gwanmun_core::{Code, Fault};
+use http::Uri;
+
 pub use endpoint::{Endpoint, InvalidEndpoint};
 
 /// A service behind the gateway: immutable, part of the plan.
@@ -47,6 +50,14 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(1), response: Duration::from_secs(30), idle: Duration::from_secs(60), total: None }
+    }
+}
+
+/// The origin in the absolute `uri` that a filter put in place of a route's upstream.
+pub(crate) fn origin(uri: &Uri) -> Result<String, Fault> {
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => Ok(format!("{scheme}://{authority}")),
+        _ => Err(Fault::new(Code::UpstreamUnreachable, format!("a filter named '{uri}', which is not absolute"))),
     }
 }
 

@@ -20,8 +20,7 @@ use crate::handle::{Forward, Target};
 use crate::plan::Plan;
 use crate::server::Shared;
 use crate::upstream::state::UpstreamState;
-use crate::upstream::tls::{ClientTls, ClientTlsFiles, client_config};
-use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream, send};
+use crate::upstream::{origin, send};
 
 /// Lines of the access log wait at most so long for company.
 const LOG_FLUSH: Duration = Duration::from_millis(10);
@@ -34,11 +33,9 @@ const MAX_NAMED: usize = 256;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LocalExecutor;
 
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
+        tokio::task::spawn_local(future);
     }
 }
 
@@ -117,35 +114,17 @@ impl WorkerPlan {
 
     /// The upstream that a filter named: kept, so that its connections are used again.
     fn named(&self, uri: &Uri) -> Result<Rc<UpstreamState>, Fault> {
-        let refused = |why: String| Fault::new(Code::UpstreamUnreachable, why);
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(refused(format!("a filter named '{uri}', which is not absolute")));
-        };
-        let url = format!("{scheme}://{authority}");
+        let url = origin(uri)?;
         if let Some(known) = self.named.borrow().get(&url) {
             return Ok(Rc::clone(known));
         }
-        let endpoint = Endpoint::parse(&url, 1, |host| self.default_tls(host)).map_err(|invalid| refused(invalid.0))?;
-        let upstream =
-            Upstream { name: url.as_str().into(), endpoints: vec![endpoint], timeouts: Timeouts::default(), keep_alive: DEFAULT_KEEP_ALIVE };
-        let state = Rc::new(UpstreamState::new(Arc::new(upstream), None));
+        let state = Rc::new(UpstreamState::new(Arc::new(self.plan.upstream_at(&url)?), None));
         let mut named = self.named.borrow_mut();
         if named.len() >= MAX_NAMED {
             named.clear();
         }
         named.insert(url, Rc::clone(&state));
         Ok(state)
-    }
-
-    fn default_tls(&self, host: &str) -> Result<ClientTls, String> {
-        let config = match self.plan.default_tls.get() {
-            Some(config) => Arc::clone(config),
-            None => {
-                let config = client_config(&ClientTlsFiles::default())?;
-                Arc::clone(self.plan.default_tls.get_or_init(|| config))
-            }
-        };
-        ClientTls::new(config, host)
     }
 }
 

@@ -43,6 +43,7 @@ impl<'n> Decoder<'n> {
 
     fn float<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         match self.scalar().map(|scalar| crate::node::resolve_plain(scalar.text())) {
+            // Large numbers lose digits, as numbers with a fraction do.
             Some(Resolved::Integer(integer)) => visitor.visit_f64(integer as f64),
             Some(Resolved::Float(float)) => visitor.visit_f64(float),
             _ => Err(Self::unfit(&visitor)),

@@ -229,7 +229,7 @@ impl<'t> Builder<'t> {
             return Ok(());
         };
         let Some((key, key_span)) = map.key.take() else {
-            let (text, finding) = key_text(node.value, node.span);
+            let (text, finding) = key_text(node.value, node.span, self.text);
             self.findings.extend(finding);
             map.key = Some((text, node.span));
             return Ok(());
@@ -301,9 +301,10 @@ fn bomb(span: Span, what: &'static str) -> Stop {
     Stop::Bomb { at: span.start, until: span.end, what }
 }
 
-fn key_text(value: Value, span: Span) -> (String, Option<Diagnostic>) {
+fn key_text(value: Value, span: Span, text: &str) -> (String, Option<Diagnostic>) {
     match value {
-        Value::Null => (String::new(), None),
+        // A key called `null` is a word like any other.
+        Value::Null => (text.get(span.start..span.end).unwrap_or("").to_owned(), None),
         Value::Scalar(scalar) => (scalar.into_text(), None),
         Value::List(_) | Value::Map(_) => {
             let mistake = Diagnostic::error("expected a word as key, found a list or map", span);

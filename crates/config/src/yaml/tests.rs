@@ -102,6 +102,8 @@ fn one_document_for_each_file() {
 
 #[test]
 fn a_key_is_a_word() {
+    let node = good("null: 1\ntrue: 2\n3: 4\n");
+    assert_eq!((text(&node, &["null"]), text(&node, &["true"]), text(&node, &["3"])), ("1", "2", "4"));
     assert_eq!(parsed("? [a]\n: 1").1, ["1:3 expected a word as key, found a list or map"]);
 }
 

@@ -1,4 +1,3 @@
 //! filters
-use gwanmun_filters::Registry;
 use crate::cli::Outcome;
-pub(crate) fn run(_: &Registry, _: Option<&str>) -> Outcome { Outcome::Good }
+pub(crate) fn run(_: &gwanmun_filters::Registry, _: Option<&str>) -> Outcome { Outcome::Good }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use gwanmun_config::{Diagnostic, Diagnostics, Node, Piece, Span, Spanned, Value};
+use gwanmun_config::{Diagnostic, Diagnostics, Node, Piece, Spanned, Value};
 
-use crate::catalog::{Catalog, name_and_arguments};
+use crate::catalog::name_and_arguments;
 use crate::compile::Context;
 use crate::compile::upstreams::Upstreams;
+use crate::compile::written::on_one_line;
 use crate::parts::Parts;
 use crate::plan::{PlannedFilter, Route};
 use crate::route::{Matcher, Router};
@@ -34,7 +35,7 @@ pub(super) fn compile(
         let mut planned = default_filters(spec, context, &parts, &mut faulty_defaults, diagnostics);
         // With a mistake in the predicates, variables may be missing through no fault of the filters.
         let before = diagnostics.len();
-        planned.extend(filters(&route.filters, context.catalog, &parts, diagnostics));
+        planned.extend(filters(&route.filters, context, &parts, diagnostics));
         let filters_are_good = diagnostics.len() == before;
         let upstream = route.upstream.as_ref().and_then(|upstream| upstreams.place(upstream, diagnostics));
         if route.upstream.is_none() && planned.is_empty() && filters_are_good {
@@ -65,15 +66,15 @@ pub(super) fn compile(
 }
 
 /// The filters of a list, in its order; mistakes leave gaps.
-pub(super) fn filters(pieces: &[Piece], catalog: &Catalog, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Vec<PlannedFilter> {
-    pieces.iter().filter_map(|piece| filter(&piece.0, catalog, parts, diagnostics)).collect()
+pub(super) fn filters(pieces: &[Piece], context: &Context<'_>, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Vec<PlannedFilter> {
+    pieces.iter().filter_map(|piece| filter(&piece.0, context, parts, diagnostics)).collect()
 }
 
-fn filter(node: &Node, catalog: &Catalog, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<PlannedFilter> {
+fn filter(node: &Node, context: &Context<'_>, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<PlannedFilter> {
     let (name, span, arguments) = name_and_arguments(node, "filter", diagnostics)?;
-    let item = catalog.filter(name, span, diagnostics)?;
+    let item = context.catalog.filter(name, span, diagnostics)?;
     let filter = item.build(&arguments, parts, diagnostics)?;
-    Some(PlannedFilter { name: item.name, filter })
+    Some(PlannedFilter { name: item.name, arguments: on_one_line(&arguments, context.sources).into(), filter })
 }
 
 /// The default filters for one route. One with a mistake is reported once, not once per route.
@@ -89,7 +90,7 @@ fn default_filters(
         if faulty.contains(&place) {
             continue;
         }
-        match filter(&piece.0, context.catalog, parts, diagnostics) {
+        match filter(&piece.0, context, parts, diagnostics) {
             Some(filter) => planned.push(filter),
             None => {
                 faulty.insert(place);
@@ -130,17 +131,9 @@ fn matcher(node: &Node, context: &Context<'_>, parts: &Parts<'_>, depth: usize, 
         _ => {
             let item = context.catalog.predicate(name, span, diagnostics)?;
             let condition = item.build(&arguments, parts, diagnostics)?;
-            Some(Matcher::leaf(name, &as_written(arguments.span, span, context), condition))
+            Some(Matcher::leaf(name, &on_one_line(&arguments, context.sources), condition))
         }
     }
-}
-
-/// The text of a predicate's arguments on one line; empty for a bare name.
-fn as_written(arguments: Span, name: Span, context: &Context<'_>) -> String {
-    if arguments == name {
-        return String::new();
-    }
-    context.sources.slice(arguments).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn warn_about_shadows(router: &Router, ordered: &[&Spanned<RouteSpec>], diagnostics: &mut Diagnostics) {

@@ -141,6 +141,24 @@ impl Matcher {
         }
     }
 
+    /// Its parts in words; of anything but `all`, itself.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        match &self.node {
+            Node::All(parts) => parts.iter().map(Matcher::text).collect(),
+            Node::Any(_) | Node::Not(_) | Node::Leaf(_) => vec![self.text()],
+        }
+    }
+
+    /// Itself in words, on one line.
+    fn text(&self) -> String {
+        let (text, parts) = self.words();
+        match &self.node {
+            Node::Leaf(_) => text.to_owned(),
+            Node::Not(part) => format!("not: {{{}}}", part.text()),
+            Node::All(_) | Node::Any(_) => format!("{text}: [{}]", parts.iter().map(Matcher::text).collect::<Vec<_>>().join(", ")),
+        }
+    }
+
     /// Whether a path predicate is anywhere in it.
     pub(crate) fn looks_at_path(&self) -> bool {
         match &self.node {

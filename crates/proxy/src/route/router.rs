@@ -75,6 +75,11 @@ impl Router {
             .collect()
     }
 
+    /// The predicates of the route at `place`, as written.
+    pub fn predicates(&self, place: usize) -> Vec<String> {
+        self.matchers.get(place).map(Matcher::texts).unwrap_or_default()
+    }
+
     /// Routes that no request can reach, each with an earlier one that takes all of its requests. Says nothing where it
     /// is not certain.
     pub fn shadowed(&self) -> Vec<(usize, usize)> {

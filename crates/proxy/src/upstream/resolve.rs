@@ -39,7 +39,7 @@ impl Resolved {
 
     /// The addresses; waits only if there has never been an answer.
     pub(crate) async fn addresses(self: &Arc<Self>) -> io::Result<Arc<Answer>> {
-        let Some(answer) = self.answer.load_full() else { return self.look_up().await };
+        let Some(answer) = self.answer.load_full() else { return Box::pin(self.look_up()).await };
         let old = answer.asked.is_some_and(|asked| asked.elapsed() > REFRESH);
         if old && !self.refreshing.swap(true, Ordering::Acquire) {
             let refresh = Refreshing(Arc::clone(self));

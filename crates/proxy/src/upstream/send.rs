@@ -26,7 +26,7 @@ pub(crate) async fn send(state: &UpstreamState, exchange: &mut Exchange) -> Resu
     let deadline = upstream.timeouts.total.map(|total| began + total);
     let answer = match deadline {
         None => attempt_until_answered(state, exchange, None).await,
-        Some(at) => tokio::time::timeout_at(at, attempt_until_answered(state, exchange, deadline)).await.unwrap_or_else(|_| Err(silent())),
+        Some(at) => Box::pin(tokio::time::timeout_at(at, attempt_until_answered(state, exchange, deadline))).await.unwrap_or_else(|_| Err(silent())),
     };
     exchange.record.upstream_duration = Some(began.elapsed());
     answer
@@ -51,7 +51,7 @@ async fn attempt_until_answered(state: &UpstreamState, exchange: &mut Exchange, 
             }
         };
         match channel {
-            Channel::Http2(mut sender) => return over_http2(&mut sender, endpoint, exchange, upstream.timeouts).await,
+            Channel::Http2(mut sender) => return Box::pin(over_http2(&mut sender, endpoint, exchange, upstream.timeouts)).await,
             Channel::Http1(idle, pool, age) => {
                 let host = host(exchange, endpoint);
                 let request = &mut exchange.request;

@@ -86,16 +86,17 @@ impl UpstreamState {
         };
         let pool = state.pool(chosen, self.upstream.keep_alive);
         if endpoint.protocol == Protocol::Http2 || pool.speaks_http2.get() {
-            return self.shared(endpoint, addresses, chosen, &pool).await;
+            return Box::pin(self.shared(endpoint, addresses, chosen, &pool)).await;
         }
         if let Some(idle) = pool.take().filter(|_| wanted == Wanted::Any) {
             return Ok(Channel::Http1(idle, pool, Age::Reused));
         }
-        match self.connect(endpoint, addresses, chosen).await? {
+        // Boxed, like everything that happens once per connection: the future of every request would carry its state.
+        match Box::pin(self.connect(endpoint, addresses, chosen)).await? {
             (io, Alpn::Http1) => Ok(Channel::Http1(Idle::new(io, self.gauge()), pool, Age::Fresh)),
             (io, Alpn::Http2) => {
                 pool.speaks_http2.set(true);
-                let sender = h2::handshake(io).await.map_err(io::Error::other)?;
+                let sender = Box::pin(h2::handshake(io)).await.map_err(io::Error::other)?;
                 *pool.http2.lock().await = Some(sender.clone());
                 Ok(Channel::Http2(sender))
             }

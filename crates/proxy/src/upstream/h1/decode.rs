@@ -1,6 +1,8 @@
 //! The bytes of an answer (RFC 9112 sections 4 to 7), strict: what two readers could read in two ways is malformed. No
 //! clock and no sockets, so that any chunking of the input gives the same events.
 
+use std::mem::MaybeUninit;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -26,9 +28,9 @@ pub(crate) struct Head {
 
 /// Takes a head from the front of `input`; `None` if it is not complete yet.
 pub(crate) fn head(input: &mut BytesMut) -> Result<Option<Head>, Malformed> {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
-    let length = match response.parse(input) {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let length = match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut fields) {
         Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
         Ok(httparse::Status::Partial) if input.len() < MAX_HEAD => return Ok(None),
         Ok(_) => return Err(Malformed("the head of the answer is too large")),

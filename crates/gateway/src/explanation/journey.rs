@@ -1,0 +1,139 @@
+//! Looks on while the engine carries a request, and keeps what it saw.
+
+use std::fmt::Write;
+
+use gwanmun_core::Fault;
+use gwanmun_proxy::handle::Watch;
+use gwanmun_proxy::plan::PlannedFilter;
+use gwanmun_proxy::route::Outcome;
+use gwanmun_proxy::{Exchange, Plan, Response};
+
+use super::change::{Change, RequestLook, ResponseLook};
+
+/// What was seen of one request.
+pub(crate) struct Journey<'p> {
+    plan: &'p Plan,
+    /// The request as it came in, in a line.
+    pub(super) arrival: String,
+    request: Option<RequestLook>,
+    response: Option<ResponseLook>,
+    /// How each route's predicates turned out, in the order they are asked; `None` if no route was looked for.
+    pub(super) routing: Option<Routing>,
+    /// The filters that saw the request, in their order.
+    pub(super) forth: Vec<Step>,
+    /// The filters that changed the response, in their order.
+    pub(super) back: Vec<Step>,
+    /// Whether any filter saw the response.
+    pub(super) came_back: bool,
+    /// Why the gateway answered by itself.
+    pub(super) fault: Option<Fault>,
+    /// What the route's predicates captured.
+    pub(super) variables: Vec<(String, String)>,
+}
+
+/// What the router decided.
+pub(super) struct Routing {
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) route: Option<usize>,
+    /// The path it decided on.
+    pub(super) path: String,
+}
+
+/// What one filter did.
+pub(super) struct Step {
+    /// The filter as written.
+    pub(super) filter: String,
+    /// Whether it stands at the door, before routing.
+    pub(super) is_at_door: bool,
+    pub(super) changes: Vec<Change>,
+    pub(super) end: End,
+}
+
+/// Where the request went after a filter.
+pub(super) enum End {
+    GoesOn,
+    /// Back to the client, with this status.
+    Answered(http::StatusCode, Option<String>),
+    Failed(Fault),
+}
+
+impl<'p> Journey<'p> {
+    pub(crate) fn new(plan: &'p Plan) -> Self {
+        Self {
+            plan,
+            arrival: String::new(),
+            request: None,
+            response: None,
+            routing: None,
+            forth: Vec::new(),
+            back: Vec::new(),
+            came_back: false,
+            fault: None,
+            variables: Vec::new(),
+        }
+    }
+}
+
+impl Watch for Journey<'_> {
+    fn begins(&mut self, exchange: &Exchange) {
+        self.arrival = arrival(exchange);
+        self.request = Some(RequestLook::at(exchange));
+    }
+
+    fn routed(&mut self, exchange: &Exchange, route: Option<usize>) {
+        let path = exchange.request.path().to_owned();
+        self.routing = Some(Routing { outcomes: self.plan.router.outcomes(exchange), route, path });
+    }
+
+    fn after_request(&mut self, filter: &PlannedFilter, exchange: &Exchange, outcome: &Result<Option<Response>, Fault>) {
+        let now = RequestLook::at(exchange);
+        let changes = self.request.as_ref().map(|before| now.since(before)).unwrap_or_default();
+        let end = match outcome {
+            Ok(None) => End::GoesOn,
+            Ok(Some(response)) => {
+                let location = response.headers().get(http::header::LOCATION);
+                End::Answered(response.status(), location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            }
+            Err(fault) => End::Failed(fault.clone()),
+        };
+        self.forth.push(Step { filter: as_written(filter), is_at_door: self.routing.is_none(), changes, end });
+        self.request = Some(now);
+    }
+
+    fn answered(&mut self, exchange: &Exchange, response: &Response, fault: Option<&Fault>) {
+        if self.arrival.is_empty() {
+            self.arrival = arrival(exchange);
+        }
+        self.variables = exchange.variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.response = Some(ResponseLook::at(response));
+        self.fault = fault.cloned();
+    }
+
+    fn after_response(&mut self, filter: &PlannedFilter, _: &Exchange, response: &Response) {
+        let now = ResponseLook::at(response);
+        let changes = self.response.as_ref().map(|before| now.since(before)).unwrap_or_default();
+        if !changes.is_empty() {
+            self.back.push(Step { filter: as_written(filter), is_at_door: false, changes, end: End::GoesOn });
+        }
+        self.response = Some(now);
+        self.came_back = true;
+    }
+}
+
+fn arrival(exchange: &Exchange) -> String {
+    let mut words = format!("{} {}", exchange.request.method, exchange.original);
+    if let Some(host) = &exchange.host {
+        let _ = write!(words, " for {}", String::from_utf8_lossy(host.as_bytes()));
+    }
+    if let Some(client) = exchange.client {
+        let _ = write!(words, " from {client}");
+    }
+    if !exchange.connection.listener.is_empty() {
+        let _ = write!(words, " by listener {}", exchange.connection.listener);
+    }
+    words
+}
+
+fn as_written(filter: &PlannedFilter) -> String {
+    if filter.arguments.is_empty() { filter.name.to_owned() } else { format!("{}: {}", filter.name, filter.arguments) }
+}

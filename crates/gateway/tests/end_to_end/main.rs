@@ -1,0 +1,34 @@
+//! The gateway as its users meet it: the real binary between real clients and real services, on ports of their own. One
+//! program, since linking is what costs; each file is one subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever goes wrong in a test is a failed test"
+)]
+
+mod proxying;
+
+use gwanmun_testkit::{Gateway, Setup};
+
+/// A gateway to be started.
+fn setup() -> Setup {
+    Setup::of(env!("CARGO_BIN_EXE_gwanmun"))
+}
+
+/// A gateway with nothing but a configuration.
+async fn start(configuration: &str) -> Gateway {
+    setup().start(configuration).await
+}
+
+/// The configuration of one route, `all`, that sends every request to `url`.
+fn all_to(url: &str) -> String {
+    format!("routes: [{{id: all, upstream: '{url}'}}]\n")
+}
+
+/// The same by way of an upstream `service` with `settings`: `timeouts: {response: 300ms}`.
+fn all_to_service(url: &str, settings: &str) -> String {
+    format!("upstreams: {{service: {{endpoints: ['{url}'], {settings}}}}}\nroutes: [{{id: all, upstream: service}}]\n")
+}

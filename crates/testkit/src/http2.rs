@@ -1,0 +1,76 @@
+//! An HTTP/2 client: by prior knowledge or over TLS.
+
+use std::net::SocketAddr;
+
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::body::{self, Reply};
+use crate::certificates::Authority;
+use crate::connection;
+use crate::message::Message;
+use crate::patience::patiently;
+
+/// A connection that many requests share.
+#[derive(Clone)]
+pub struct Http2 {
+    sender: http2::SendRequest<Reply>,
+    origin: String,
+}
+
+impl Http2 {
+    /// Connects over TCP and speaks HTTP/2 from the first byte.
+    pub async fn tcp(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap(), "http://gateway.test".to_owned()).await
+    }
+
+    /// Connects over TLS to `name`, which has to choose HTTP/2.
+    pub async fn tls(address: SocketAddr, name: &str, authority: &Authority) -> Self {
+        let stream = connection::tls(address, name, authority, &["h2"]).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        Self::over(stream, format!("https://{name}")).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, origin: String) -> Self {
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self { sender, origin }
+    }
+
+    /// A request to `path` of this server, to be completed.
+    pub fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        Request::builder().method(method).uri(format!("{}{path}", self.origin))
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub async fn send(&mut self, request: Request<Reply>) -> hyper::Result<Response<Incoming>> {
+        patiently("the head of an answer", async {
+            self.sender.ready().await?;
+            self.sender.send_request(request).await
+        })
+        .await
+    }
+
+    /// Sends a request and returns the whole answer, or why it is not a whole one.
+    pub async fn try_ask(&mut self, request: Request<Reply>) -> hyper::Result<Message> {
+        let (head, incoming) = self.send(request).await?.into_parts();
+        assert_eq!(head.version, Version::HTTP_2);
+        let (body, trailers) = patiently("the body of an answer", body::collect(incoming)).await?;
+        Ok(Message { start: Message::answer_start(head.version, head.status), headers: head.headers, body, trailers })
+    }
+
+    /// Sends a request and returns the whole answer.
+    pub async fn ask(&mut self, request: Request<Reply>) -> Message {
+        self.try_ask(request).await.expect("a whole answer comes")
+    }
+
+    /// Sends a GET and returns the whole answer.
+    pub async fn get(&mut self, path: &str) -> Message {
+        let request = self.request("GET", path).body(Reply::empty()).unwrap();
+        self.ask(request).await
+    }
+}

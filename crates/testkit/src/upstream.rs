@@ -1,0 +1,182 @@
+//! A decent service: HTTP/1.1, HTTP/2 by prior knowledge, either of them over TLS, or HTTP/1.1 on a unix socket.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::body::{self, Reply};
+use crate::certificates::Identity;
+use crate::message::Message;
+use crate::patience::patiently;
+
+/// What a service speaks, and on what.
+pub enum Speaks {
+    /// HTTP/1.1 over TCP.
+    Http1,
+    /// HTTP/2 by prior knowledge over TCP.
+    Http2,
+    /// Over TLS with this certificate, the first protocol of these that the client offers too.
+    Tls(Identity, &'static [&'static str]),
+    /// HTTP/1.1 on a unix socket.
+    Unix(PathBuf),
+}
+
+/// A running service; dropped, it accepts nothing more.
+pub struct Upstream {
+    url: String,
+    port: u16,
+    received: watch::Receiver<Vec<Message>>,
+    connections: watch::Receiver<usize>,
+    task: JoinHandle<()>,
+}
+
+impl Upstream {
+    /// Keeps every request, see [`Upstream::received`], and answers `200` with `request NUMBER` from 0.
+    pub async fn recording(speaks: Speaks) -> Self {
+        let (sender, received) = watch::channel(Vec::new());
+        let handler = move |request: Request<Incoming>| {
+            let sender = sender.clone();
+            async move {
+                let (head, incoming) = request.into_parts();
+                let target = head.uri.path_and_query().map_or(head.uri.to_string(), ToString::to_string);
+                let mut message = Message {
+                    start: format!("{} {target} {:?}", head.method, head.version),
+                    headers: head.headers,
+                    ..Message::default()
+                };
+                if let Some(authority) = head.uri.authority() {
+                    message.headers.insert(":authority", authority.as_str().parse().unwrap());
+                }
+                let Ok((body, trailers)) = body::collect(incoming).await else { return Response::new(Reply::empty()) };
+                (message.body, message.trailers) = (body, trailers);
+                let number = sender.borrow().len();
+                sender.send_modify(|received| received.push(message));
+                Response::new(format!("request {number}").into())
+            }
+        };
+        let mut upstream = Self::answering(speaks, handler).await;
+        upstream.received = received;
+        upstream
+    }
+
+    /// Sends every body back as it comes.
+    pub async fn echoing(speaks: Speaks) -> Self {
+        let echo = |request: Request<Incoming>| async { Response::new(Reply::Incoming(request.into_body())) };
+        Self::answering(speaks, echo).await
+    }
+
+    /// Answers every request with what `handler` makes of it.
+    pub async fn answering<F: Future<Output = Response<Reply>> + Send + 'static>(
+        speaks: Speaks,
+        handler: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    ) -> Self {
+        let (count, connections) = watch::channel(0_usize);
+        let (_, received) = watch::channel(Vec::new());
+        if let Speaks::Unix(path) = speaks {
+            let listener = UnixListener::bind(&path).unwrap();
+            let task = tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    count.send_modify(|count| *count += 1);
+                    tokio::spawn(serve(stream, Protocol::Http1, handler.clone()));
+                }
+            });
+            return Self { url: format!("unix:{}", path.display()), port: 0, received, connections, task };
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let scheme = match &speaks {
+            Speaks::Http1 | Speaks::Unix(_) => "http",
+            Speaks::Http2 => "h2c",
+            Speaks::Tls(..) => "https",
+        };
+        let protocol = if matches!(speaks, Speaks::Http2) { Protocol::Http2 } else { Protocol::Http1 };
+        let tls = match &speaks {
+            Speaks::Tls(identity, alpn) => Some(TlsAcceptor::from(Arc::new(identity.server(alpn)))),
+            _ => None,
+        };
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.send_modify(|count| *count += 1);
+                let handler = handler.clone();
+                let Some(tls) = tls.clone() else {
+                    tokio::spawn(serve(stream, protocol, handler));
+                    continue;
+                };
+                tokio::spawn(async move {
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    serve(stream, if http2 { Protocol::Http2 } else { Protocol::Http1 }, handler).await;
+                });
+            }
+        });
+        Self { url: format!("{scheme}://{address}"), port: address.port(), received, connections, task }
+    }
+
+    /// Where it listens, as an upstream is written.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Request `number` from 0 that a recording service got; waits for it. HTTP/2's `:authority` is among the headers.
+    pub async fn received(&self, number: usize) -> Message {
+        let mut received = self.received.clone();
+        let received = patiently("a request", received.wait_for(|received| received.len() > number)).await;
+        received.expect("a recording service")[number].clone()
+    }
+
+    /// How many requests a recording service got.
+    pub fn requests(&self) -> usize {
+        self.received.borrow().len()
+    }
+
+    /// How many connections there have been.
+    pub fn connections(&self) -> usize {
+        *self.connections.borrow()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+async fn serve<F: Future<Output = Response<Reply>> + Send + 'static>(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    protocol: Protocol,
+    handler: impl Fn(Request<Incoming>) -> F + Send + 'static,
+) {
+    let service = service_fn(move |request| {
+        let answer = handler(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let stream = TokioIo::new(stream);
+    // Clients that leave are the tests' own doing.
+    match protocol {
+        Protocol::Http1 => drop(http1::Builder::new().serve_connection(stream, service).await),
+        Protocol::Http2 => drop(http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await),
+    }
+}
