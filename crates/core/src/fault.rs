@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn blame_agrees_with_the_class_of_the_status() {
         for code in Code::ALL {
-            let client = code.status().is_client_error() || code.status() == StatusCode::NOT_IMPLEMENTED
+            let client = code.status().is_client_error()
+                || code.status() == StatusCode::NOT_IMPLEMENTED
                 || code.status() == StatusCode::HTTP_VERSION_NOT_SUPPORTED;
             assert_eq!(client, code.blame() == Blame::Client, "{}", code.name());
         }

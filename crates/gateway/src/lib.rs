@@ -6,7 +6,9 @@ mod command;
 mod explanation;
 mod load;
 mod management;
+mod manual;
 mod paint;
+mod schema;
 mod terminal;
 mod testing;
 

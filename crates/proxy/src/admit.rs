@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use crate::body::{self, Body};
 use crate::client_address;
 use crate::exchange::{Connection, Exchange, Request, Upgrade};
-use crate::forward::{self, TRACEPARENT};
+use crate::forward::{self, Present, TRACEPARENT};
 use crate::plan::{Limits, Plan};
 use crate::record::Record;
 
@@ -28,7 +28,13 @@ pub(crate) fn admit(
 ) -> (Exchange, Result<(), Fault>) {
     let (mut parts, incoming) = request.into_parts();
     let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-    let body = body::bounded(Body::from_client(incoming), limits.body_timeout, Code::RequestTimeout, limits.body_bytes, Rc::clone(received));
+    let body = body::bounded(
+        Body::from_client(incoming),
+        limits.body_timeout,
+        Code::RequestTimeout,
+        limits.body_bytes,
+        Rc::clone(received),
+    );
     let incoming = Head { method: parts.method, version: parts.version, uri: parts.uri, headers: parts.headers };
     exchange_of(plan, limits, connection, incoming, body, upgrade)
 }
@@ -51,19 +57,28 @@ pub(crate) fn exchange_of(
     upgrade: Option<hyper::upgrade::OnUpgrade>,
 ) -> (Exchange, Result<(), Fault>) {
     let Head { method, version, uri, mut headers } = head;
-    let trusted = connection.peer.is_none_or(|peer| plan.trusted_proxies.contains(peer.ip()));
+    let trusted = match connection.peer {
+        Some(peer) => plan.trusted_proxies.contains(peer.ip()),
+        None => plan.trusted_proxies.contains_unix_sockets(),
+    };
     let trace = trace(&headers, trusted, plan.sample);
-    let client = client_address::resolve(connection.peer.map(|peer| peer.ip()), &headers, &plan.trusted_proxies);
+    let client =
+        client_address::resolve(connection.peer.map(|peer| peer.ip()), trusted, &headers, &plan.trusted_proxies);
 
-    let host = host(&uri, &mut headers);
+    let host = host(version, &uri, &mut headers);
     let target = target(&method, &uri);
-    let upgrade_asked = upgrade_of(version, &headers, upgrade);
-    forward::remove_hop_by_hop(&mut headers);
+    let present = Present::of(&headers);
+    let upgrade_asked = if present.hop_by_hop { upgrade_of(version, &headers, upgrade) } else { None };
+    if present.hop_by_hop {
+        forward::remove_hop_by_hop(&mut headers);
+    }
     plan.internal_headers.remove_from(&mut headers);
-    headers.remove(EXPECT);
-    // The framing is told anew on the other side.
-    headers.remove(CONTENT_LENGTH);
-    if !trusted {
+    if present.framing {
+        // The framing is told anew on the other side.
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(EXPECT);
+    }
+    if present.forwarding && !trusted {
         forward::distrust(&mut headers);
     }
     let mut problem = host.as_ref().err().cloned().or_else(|| target.as_ref().err().cloned());
@@ -78,7 +93,14 @@ pub(crate) fn exchange_of(
     }
     let target = target.unwrap_or(PathAndQuery::from_static("/"));
     let request = Request::new(method, version, target, headers, body);
-    let mut exchange = Exchange::new(Rc::clone(connection), client, host.ok().flatten(), request, Record::begin(trace), fastrand::u64(..));
+    let mut exchange = Exchange::new(
+        Rc::clone(connection),
+        client,
+        host.ok().flatten(),
+        request,
+        Record::begin(trace),
+        fastrand::u64(..),
+    );
     exchange.trusted = trusted;
     exchange.upgrade = upgrade_asked;
     (exchange, problem.map_or(Ok(()), Err))
@@ -96,7 +118,7 @@ fn trace(headers: &HeaderMap, trusted: bool, sample: f64) -> TraceContext {
 
 /// `Host`, or the authority of an absolute target, which must agree with it: stricter than RFC 9112 section 3.2.2, which
 /// lets the target win.
-fn host(uri: &http::Uri, headers: &mut HeaderMap) -> Result<Option<HeaderValue>, Fault> {
+fn host(version: Version, uri: &http::Uri, headers: &mut HeaderMap) -> Result<Option<HeaderValue>, Fault> {
     let mut hosts = headers.get_all(HOST).iter();
     let first = hosts.next().cloned();
     if hosts.next().is_some() {
@@ -104,6 +126,9 @@ fn host(uri: &http::Uri, headers: &mut HeaderMap) -> Result<Option<HeaderValue>,
     }
     headers.remove(HOST);
     let Some(authority) = uri.authority() else {
+        if first.is_none() && version == Version::HTTP_11 {
+            return Err(Fault::new(Code::MalformedRequest, "an HTTP/1.1 request has no Host"));
+        }
         let good = first.as_ref().is_none_or(|host| is_host(host.as_bytes()));
         return if good { Ok(first) } else { Err(Fault::new(Code::MalformedRequest, "Host is no host and port")) };
     };
@@ -115,7 +140,9 @@ fn host(uri: &http::Uri, headers: &mut HeaderMap) -> Result<Option<HeaderValue>,
             Err(Fault::new(Code::MalformedRequest, "the target and Host name different hosts"))
         }
         Some(host) => Ok(Some(host)),
-        None => HeaderValue::from_str(authority.as_str()).map(Some).map_err(|_| Fault::new(Code::MalformedRequest, "the authority is malformed")),
+        None => HeaderValue::from_str(authority.as_str())
+            .map(Some)
+            .map_err(|_| Fault::new(Code::MalformedRequest, "the authority is malformed")),
     }
 }
 
@@ -145,6 +172,7 @@ fn upgrade_of(version: Version, headers: &HeaderMap, client: Option<hyper::upgra
         value.as_bytes().split(|&byte| byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
     });
     // HTTP/2 is spoken from the start or not at all.
-    let http2 = protocol.as_bytes().split(|&byte| byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"h2c"));
+    let http2 =
+        protocol.as_bytes().split(|&byte| byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"h2c"));
     (nominated && !http2).then(|| Upgrade { protocol: protocol.clone(), client })
 }

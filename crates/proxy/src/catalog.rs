@@ -96,19 +96,26 @@ impl Catalog {
 }
 
 /// The name and arguments in one element of a list of predicates or filters: `name`, or `name: arguments`.
-pub(crate) fn name_and_arguments<'a>(node: &'a Node, kind: &str, diagnostics: &mut Diagnostics) -> Option<(&'a str, Span, Node)> {
+pub(crate) fn name_and_arguments<'a>(
+    node: &'a Node,
+    kind: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<(&'a str, Span, Node)> {
     match &node.value {
         Value::Scalar(scalar) => Some((scalar.text(), node.span, Node { value: Value::Null, span: node.span })),
         Value::Map(entries) => match entries.as_slice() {
             [entry] => Some((&entry.key, entry.key_span, entry.node.clone())),
             [first, second, ..] => {
                 diagnostics.push(
-                    Diagnostic::error(format!("found {} keys, a {kind} has one: its name", entries.len()), second.key_span)
-                        .with_related(first.key_span, format!("this is the {kind}"))
-                        .with_hint(format!(
-                            "begin the next {kind} with '- ', or indent its arguments below '{}'",
-                            first.key
-                        )),
+                    Diagnostic::error(
+                        format!("found {} keys, a {kind} has one: its name", entries.len()),
+                        second.key_span,
+                    )
+                    .with_related(first.key_span, format!("this is the {kind}"))
+                    .with_hint(format!(
+                        "begin the next {kind} with '- ', or indent its arguments below '{}'",
+                        first.key
+                    )),
                 );
                 None
             }
@@ -118,18 +125,27 @@ pub(crate) fn name_and_arguments<'a>(node: &'a Node, kind: &str, diagnostics: &m
             }
         },
         _ => {
-            diagnostics.push(Diagnostic::error(format!("wanted a {kind}: its name, or its name and arguments"), node.span));
+            diagnostics
+                .push(Diagnostic::error(format!("wanted a {kind}: its name, or its name and arguments"), node.span));
             None
         }
     }
 }
 
-fn decode_filter<S: FilterSpec>(arguments: &Node, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<Box<dyn Filter>> {
+fn decode_filter<S: FilterSpec>(
+    arguments: &Node,
+    parts: &Parts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Box<dyn Filter>> {
     let spec: S = decode_whole(arguments, diagnostics)?;
     spec.build(parts).map_err(|invalid| diagnostics.push(place(&invalid, arguments))).ok()
 }
 
-fn decode_predicate<S: PredicateSpec>(arguments: &Node, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<Condition> {
+fn decode_predicate<S: PredicateSpec>(
+    arguments: &Node,
+    parts: &Parts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Condition> {
     let spec: S = decode_whole(arguments, diagnostics)?;
     spec.build(parts).map_err(|invalid| diagnostics.push(place(&invalid, arguments))).ok()
 }

@@ -11,9 +11,14 @@ use crate::plan::AddressSet;
 /// The nearest address that is not a trusted proxy's. What a trusted proxy says counts, what was said to it does not.
 /// `Forwarded` (RFC 7239) is read where it is there, else `X-Forwarded-For`. An unreadable element ends the walk at the
 /// proxy that passed it on.
-pub(crate) fn resolve(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &AddressSet) -> Option<IpAddr> {
+pub(crate) fn resolve(
+    peer: Option<IpAddr>,
+    peer_is_trusted: bool,
+    headers: &HeaderMap,
+    trusted: &AddressSet,
+) -> Option<IpAddr> {
     let mut nearest = peer.map(|peer| peer.to_canonical());
-    if nearest.is_some_and(|peer| !trusted.contains(peer)) {
+    if !peer_is_trusted {
         return nearest;
     }
     let (name, read): (_, fn(&str) -> Option<IpAddr>) =
@@ -56,7 +61,9 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        resolve(peer.parse().ok(), &headers, &trusted).map_or("none".to_owned(), |address| address.to_string())
+        let peer: Option<IpAddr> = peer.parse().ok();
+        resolve(peer, peer.is_some_and(|peer| trusted.contains(peer)), &headers, &trusted)
+            .map_or("none".to_owned(), |address| address.to_string())
     }
 
     #[test]
@@ -67,8 +74,14 @@ mod tests {
     #[test]
     fn trusted_proxies_are_walked_from_the_right() {
         assert_eq!(resolved("127.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1, 10.0.0.7")]), "1.1.1.1");
-        assert_eq!(resolved("127.0.0.1", &[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1:443")]), "1.1.1.1");
-        assert_eq!(resolved("127.0.0.1", &[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https")]), "2001:db8::1");
+        assert_eq!(
+            resolved("127.0.0.1", &[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1:443")]),
+            "1.1.1.1"
+        );
+        assert_eq!(
+            resolved("127.0.0.1", &[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https")]),
+            "2001:db8::1"
+        );
     }
 
     #[test]

@@ -45,7 +45,11 @@ impl Context<'_> {
 pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Option<Plan> {
     let listeners = listeners::compile(spec, context, diagnostics);
     let names: BTreeSet<String> = listeners.iter().map(|listener| listener.name.to_string()).collect();
-    let api_version = spec.api_version.as_ref().filter(|version| check_api_version(version, diagnostics)).map(|version| &version.value);
+    let api_version = spec
+        .api_version
+        .as_ref()
+        .filter(|version| check_api_version(version, diagnostics))
+        .map(|version| &version.value);
     let trusted_proxies = trusted_proxies(&spec.trusted_proxies, diagnostics);
     let internal_headers = internal_headers(&spec.internal_headers, diagnostics);
     let sample = sample(spec, diagnostics);
@@ -83,17 +87,24 @@ fn check_api_version(version: &Spanned<ApiVersionSpec>, diagnostics: &mut Diagno
 }
 
 fn trusted_proxies(specs: &[Spanned<String>], diagnostics: &mut Diagnostics) -> AddressSet {
-    let mut networks = Vec::new();
+    let (mut networks, mut unix_sockets) = (Vec::new(), false);
     for spec in specs {
-        let network = spec.parse::<IpNet>().ok().or_else(|| spec.parse().ok().map(|address: std::net::IpAddr| address.into()));
+        if spec.value == "unix:" {
+            unix_sockets = true;
+            continue;
+        }
+        let network =
+            spec.parse::<IpNet>().ok().or_else(|| spec.parse().ok().map(|address: std::net::IpAddr| address.into()));
         match network {
             Some(network) => networks.push(network),
-            None => diagnostics.push(
-                Diagnostic::error(format!("found '{}', wanted an address or a network like 10.0.0.0/8", spec.value), spec.span),
-            ),
+            None => diagnostics.push(Diagnostic::error(
+                format!("found '{}', wanted an address, a network like 10.0.0.0/8, or unix:", spec.value),
+                spec.span,
+            )),
         }
     }
-    AddressSet::new(networks)
+    let set = AddressSet::new(networks);
+    if unix_sockets { set.with_unix_sockets() } else { set }
 }
 
 fn internal_headers(specs: &[Spanned<String>], diagnostics: &mut Diagnostics) -> InternalHeaders {
@@ -104,8 +115,11 @@ fn internal_headers(specs: &[Spanned<String>], diagnostics: &mut Diagnostics) ->
             Ok(name) if is_prefix => prefixes.push(name.as_str().to_owned()),
             Ok(name) => exact.push(name),
             Err(_) => diagnostics.push(
-                Diagnostic::error(format!("found '{}', wanted a header name, or its beginning and a *", spec.value), spec.span)
-                    .with_hint("a * may stand at the end only: X-Consent-*"),
+                Diagnostic::error(
+                    format!("found '{}', wanted a header name, or its beginning and a *", spec.value),
+                    spec.span,
+                )
+                .with_hint("a * may stand at the end only: X-Consent-*"),
             ),
         }
     }

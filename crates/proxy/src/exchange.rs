@@ -143,8 +143,9 @@ impl Request {
     }
 
     fn set_target(&mut self, text: String) -> Result<(), Fault> {
-        self.target = PathAndQuery::try_from(text)
-            .map_err(|error| Fault::new(Code::MalformedRequest, format!("a filter made an unusable target: {error}")))?;
+        self.target = PathAndQuery::try_from(text).map_err(|error| {
+            Fault::new(Code::MalformedRequest, format!("a filter made an unusable target: {error}"))
+        })?;
         Ok(())
     }
 }
@@ -153,7 +154,9 @@ impl Request {
 fn encode_where_needed(text: &str, out: &mut String, also: &[u8]) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     for byte in text.bytes() {
-        let plain = byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`') && !also.contains(&byte);
+        let plain = byte.is_ascii_graphic()
+            && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`')
+            && !also.contains(&byte);
         if plain {
             out.push(char::from(byte));
         } else {
@@ -209,7 +212,14 @@ pub struct Exchange {
 
 impl Exchange {
     /// An exchange at the door. `draw` is this request's random number, for weighted choices.
-    pub fn new(connection: Rc<Connection>, client: Option<IpAddr>, host: Option<HeaderValue>, request: Request, record: Record, draw: u64) -> Self {
+    pub fn new(
+        connection: Rc<Connection>,
+        client: Option<IpAddr>,
+        host: Option<HeaderValue>,
+        request: Request,
+        record: Record,
+        draw: u64,
+    ) -> Self {
         let original = request.target().clone();
         Self {
             connection,
@@ -249,7 +259,11 @@ impl Exchange {
 /// `host` without `:port`; the brackets of an IPv6 literal stay.
 pub(crate) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
         _ => host,
     }
 }

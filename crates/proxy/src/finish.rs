@@ -20,44 +20,44 @@ pub(crate) struct Finish {
     connection: Rc<Connection>,
     client: Option<std::net::IpAddr>,
     record: Record,
-    method: Method,
+    began: Began,
     host: Option<HeaderValue>,
     target: PathAndQuery,
     version: Version,
-    user_agent: Option<HeaderValue>,
     status: StatusCode,
-    bytes_in: Rc<Cell<u64>>,
     bytes_out: u64,
-    _in_flight: InFlight,
+}
+
+/// What is known of a request before filters change it, and counted from its beginning.
+pub(crate) struct Began {
+    pub(crate) method: Method,
+    pub(crate) user_agent: Option<HeaderValue>,
+    /// Bytes of the body that have come.
+    pub(crate) received: Rc<Cell<u64>>,
+    pub(crate) _in_flight: InFlight,
 }
 
 impl Finish {
-    /// Takes over what `exchange` knows. `user_agent` is the client's, from before the filters.
+    /// Takes over what `exchange` knows at the end.
     pub(crate) fn of(
         worker: Rc<Worker>,
         plan: Rc<WorkerPlan>,
+        began: Began,
         exchange: Exchange,
-        method: Method,
-        user_agent: Option<HeaderValue>,
         status: StatusCode,
-        bytes_in: Rc<Cell<u64>>,
-        in_flight: InFlight,
     ) -> Self {
         Self {
             worker,
             plan,
             client: exchange.client,
             record: exchange.record,
-            method,
+            began,
             host: exchange.host,
             target: exchange.original,
             version: exchange.request.version,
             connection: exchange.connection,
-            user_agent,
             status,
-            bytes_in,
             bytes_out: 0,
-            _in_flight: in_flight,
         }
     }
 
@@ -73,7 +73,7 @@ impl Finish {
 
     /// What went through a tunnel.
     pub(crate) fn passed(&mut self, passed: crate::tunnel::Passed) {
-        self.bytes_in.set(passed.from_client);
+        self.began.received.set(passed.from_client);
         self.bytes_out = passed.to_client;
     }
 }
@@ -95,10 +95,10 @@ impl Drop for Finish {
             time: self.record.time,
             trace_id: &trace_id,
             span_id: &span_id,
-            client: self.client.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+            client: self.client,
             listener: &self.connection.listener,
             protocol: protocol(self.version),
-            method: self.method.as_str(),
+            method: self.began.method.as_str(),
             host: self.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
             path: self.target.path().as_bytes(),
             route: route.map(|route| &*route.id),
@@ -108,10 +108,10 @@ impl Drop for Finish {
             fault: self.record.fault.map(Code::name),
             duration,
             upstream_duration: self.record.upstream_duration,
-            bytes_in: self.bytes_in.get(),
+            bytes_in: self.began.received.get(),
             bytes_out: self.bytes_out,
             principal: None,
-            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
+            user_agent: self.began.user_agent.as_ref().map(HeaderValue::as_bytes),
         });
     }
 }

@@ -33,10 +33,37 @@ pub(crate) struct Forwarding {
 impl Forwarding {
     pub(crate) fn of(peer: Option<SocketAddr>, port: u16) -> Self {
         let client = match peer {
-            Some(peer) => HeaderValue::from_str(&peer.ip().to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown")),
+            Some(peer) => HeaderValue::from_str(&peer.ip().to_canonical().to_string())
+                .unwrap_or(HeaderValue::from_static("unknown")),
             None => HeaderValue::from_static("unknown"),
         };
         Self { client, port: HeaderValue::from(port), element: RefCell::new(None) }
+    }
+}
+
+/// Which of the fields that need work a message has. Most have none, and one look at the names is cheaper than asking for
+/// each by hash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Present {
+    pub(crate) hop_by_hop: bool,
+    pub(crate) forwarding: bool,
+    pub(crate) framing: bool,
+}
+
+impl Present {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut present = Self::default();
+        for name in headers.keys() {
+            match name.as_str() {
+                "connection" | "te" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
+                | "trailer" => present.hop_by_hop = true,
+                "forwarded" | "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" | "x-forwarded-port"
+                | "x-forwarded-prefix" | "traceparent" | "tracestate" => present.forwarding = true,
+                "content-length" | "expect" => present.framing = true,
+                _ => {}
+            }
+        }
+        present
     }
 }
 
@@ -71,9 +98,12 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// An upstream's answer without what was for that hop only.
 pub(crate) fn clean_response(response: &mut Response) {
     let headers = response.headers_mut();
+    headers.remove(PROXY_AUTHENTICATE);
+    if !Present::of(headers).hop_by_hop {
+        return;
+    }
     let trailer = headers.remove(TRAILER);
     remove_hop_by_hop(headers);
-    headers.remove(PROXY_AUTHENTICATE);
     if let Some(trailer) = trailer {
         headers.insert(TRAILER, trailer);
     }
@@ -81,7 +111,16 @@ pub(crate) fn clean_response(response: &mut Response) {
 
 /// Takes away what an untrusted peer says about who the client is and which trace this is.
 pub(crate) fn distrust(headers: &mut HeaderMap) {
-    for name in [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PREFIX, TRACEPARENT, TRACESTATE] {
+    for name in [
+        FORWARDED,
+        X_FORWARDED_FOR,
+        X_FORWARDED_PROTO,
+        X_FORWARDED_HOST,
+        X_FORWARDED_PORT,
+        X_FORWARDED_PREFIX,
+        TRACEPARENT,
+        TRACESTATE,
+    ] {
         headers.remove(name);
     }
 }
@@ -141,10 +180,8 @@ fn append_with(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue, s
 
 /// Our element of `Forwarded` (RFC 7239 section 4).
 fn element(forwarding: &Forwarding, exchange: &Exchange, peer: Option<IpAddr>, scheme: Scheme) -> HeaderValue {
-    if let Some((host, element)) = &*forwarding.element.borrow() {
-        if *host == exchange.host {
-            return element.clone();
-        }
+    if let Some((_, element)) = forwarding.element.borrow().as_ref().filter(|(host, _)| *host == exchange.host) {
+        return element.clone();
     }
     let mut text = String::with_capacity(96);
     match peer.map(|ip| ip.to_canonical()) {

@@ -22,7 +22,12 @@ pub enum Target<'a> {
 /// Takes the request to an upstream, or to its stand-in.
 pub trait Forward {
     /// Sends the exchange's request and waits for the head of the answer.
-    fn forward(&self, plan: &Plan, exchange: &mut Exchange, target: Target<'_>) -> impl Future<Output = Result<Response, Fault>>;
+    fn forward(
+        &self,
+        plan: &Plan,
+        exchange: &mut Exchange,
+        target: Target<'_>,
+    ) -> impl Future<Output = Result<Response, Fault>>;
 }
 
 /// Looks on, for `explain`; what is not looked at needs no method.
@@ -36,7 +41,12 @@ pub trait Watch {
         let _ = (exchange, route);
     }
     /// A filter has seen the request, and let it go on (`None`), answered, or failed.
-    fn after_request(&mut self, filter: &PlannedFilter, exchange: &Exchange, outcome: &Result<Option<Response>, Fault>) {
+    fn after_request(
+        &mut self,
+        filter: &PlannedFilter,
+        exchange: &Exchange,
+        outcome: &Result<Option<Response>, Fault>,
+    ) {
         let _ = (filter, exchange, outcome);
     }
     /// There is an answer, be it the problem document of `fault`; no filter has seen it yet.
@@ -95,7 +105,9 @@ pub async fn handle(plan: &Plan, exchange: &mut Exchange, forward: &impl Forward
         let target = match (exchange.destination.take(), upstream) {
             (Some(uri), _) => Target::Uri(uri),
             (None, Some((index, upstream))) => Target::Upstream(index, upstream),
-            (None, None) => break 'answer Err(Fault::new(Code::Internal, "the route has no upstream and no filter answered")),
+            (None, None) => {
+                break 'answer Err(Fault::new(Code::Internal, "the route has no upstream and no filter answered"));
+            }
         };
         forward.forward(plan, exchange, target).await
     };

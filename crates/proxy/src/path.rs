@@ -72,7 +72,8 @@ fn unescape_unreserved(segment: &str) -> Result<String, Fault> {
             out.push(char::from(byte));
             continue;
         }
-        let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+        let mut digit =
+            || bytes.next().and_then(|byte| char::from(byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
         let (Some(high), Some(low)) = (digit(), digit()) else {
             return Err(malformed("the path has a broken percent escape"));
         };

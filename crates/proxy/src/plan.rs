@@ -12,8 +12,8 @@ use ipnet::IpNet;
 
 use crate::filter::Filter;
 use crate::route::router::Router;
-use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
 use crate::upstream::tls::{ClientTls, ClientTlsFiles, client_config};
+use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
 
 /// Everything that serves requests.
 #[non_exhaustive]
@@ -134,23 +134,31 @@ pub struct Route {
 #[derive(Debug, Clone, Default)]
 pub struct AddressSet {
     networks: Vec<IpNet>,
+    unix_sockets: bool,
 }
 
 impl AddressSet {
     /// The addresses in `networks`.
     pub fn new(networks: Vec<IpNet>) -> Self {
-        Self { networks }
+        Self { networks, unix_sockets: false }
+    }
+
+    /// The same, and whoever connects to a unix socket.
+    #[must_use]
+    pub fn with_unix_sockets(mut self) -> Self {
+        self.unix_sockets = true;
+        self
+    }
+
+    /// Whether whoever connects to a unix socket is one of them.
+    pub fn contains_unix_sockets(&self) -> bool {
+        self.unix_sockets
     }
 
     /// Whether `address` is one of them; an IPv4 address mapped into IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.networks.is_empty()
     }
 }
 
@@ -171,16 +179,16 @@ impl InternalHeaders {
 
     /// Takes them out of what came from outside.
     pub(crate) fn remove_from(&self, headers: &mut HeaderMap) {
-        for name in &self.exact {
-            headers.remove(name);
-        }
-        let starts = |name: &str| self.prefixes.iter().any(|prefix| name.starts_with(prefix));
-        if headers.keys().any(|name| starts(name.as_str())) {
-            let found: Vec<_> = headers.keys().filter(|name| starts(name.as_str())).cloned().collect();
+        if headers.keys().any(|name| self.covers(name)) {
+            let found: Vec<_> = headers.keys().filter(|name| self.covers(name)).cloned().collect();
             for name in found {
                 headers.remove(name);
             }
         }
+    }
+
+    fn covers(&self, name: &http::HeaderName) -> bool {
+        self.exact.contains(name) || self.prefixes.iter().any(|prefix| name.as_str().starts_with(prefix.as_str()))
     }
 }
 
@@ -212,7 +220,11 @@ impl Plan {
             None => Arc::from(""),
         };
         Shape {
-            routes: self.routes.iter().map(|route| RouteLabels { route: Arc::clone(&route.id), upstream: upstream(route) }).collect(),
+            routes: self
+                .routes
+                .iter()
+                .map(|route| RouteLabels { route: Arc::clone(&route.id), upstream: upstream(route) })
+                .collect(),
             listeners: self.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect(),
             upstreams: self.upstreams.iter().map(|upstream| Arc::clone(&upstream.name)).collect(),
         }

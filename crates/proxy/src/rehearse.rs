@@ -109,7 +109,8 @@ impl Rehearsal {
     pub fn new(method: Method, url: &str) -> Result<Self, Invalid> {
         let wanted = |found: &str| Invalid::new(format!("found '{url}', wanted {found}"));
         let parsed: Uri = url.parse().map_err(|_| {
-            wanted("a path or a URL").with_hint("a space is written as %20, and so is every other byte that may not stand in a URL")
+            wanted("a path or a URL")
+                .with_hint("a space is written as %20, and so is every other byte that may not stand in a URL")
         })?;
         let good = match parsed.scheme_str() {
             Some("http" | "https") => true,
@@ -138,8 +139,12 @@ impl Rehearsal {
     fn entrance(&self, plan: &Plan) -> io::Result<(usize, Listener)> {
         let mut listeners = plan.listeners.iter().enumerate();
         if let Some(name) = &self.listener {
-            let named = listeners.find(|(_, listener)| *listener.name == **name).map(|(index, listener)| (index, listener.clone()));
-            return named.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no listener called '{name}'")));
+            let named = listeners
+                .find(|(_, listener)| *listener.name == **name)
+                .map(|(index, listener)| (index, listener.clone()));
+            return named.ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, format!("there is no listener called '{name}'"))
+            });
         }
         let (tls, port) = (self.url.scheme_str().map(|scheme| scheme == "https"), self.url.port_u16());
         let misfits = |listener: &Listener| {
@@ -147,8 +152,14 @@ impl Rehearsal {
             let wrong_scheme = tls.is_some_and(|tls| tls != listener.tls.is_some());
             (wrong_port, wrong_scheme)
         };
-        let best = listeners.min_by_key(|(_, listener)| misfits(listener)).map(|(index, listener)| (index, listener.clone()));
-        let nowhere = || Listener { name: Arc::from(""), address: ListenAddress::Tcp(String::new()), tls: None, limits: Limits::default() };
+        let best =
+            listeners.min_by_key(|(_, listener)| misfits(listener)).map(|(index, listener)| (index, listener.clone()));
+        let nowhere = || Listener {
+            name: Arc::from(""),
+            address: ListenAddress::Tcp(String::new()),
+            tls: None,
+            limits: Limits::default(),
+        };
         Ok(best.unwrap_or_else(|| (0, nowhere())))
     }
 
@@ -191,7 +202,8 @@ impl Rehearsal {
     fn into_head(self, listener: &Listener) -> (Head, Bytes, Answer) {
         let mut headers = self.headers;
         if !headers.contains_key(HOST) {
-            let authority = self.url.authority().map_or_else(|| authority_of(listener), |authority| authority.as_str().to_owned());
+            let authority =
+                self.url.authority().map_or_else(|| authority_of(listener), |authority| authority.as_str().to_owned());
             headers.extend(HeaderValue::try_from(authority).ok().map(|authority| (HOST, authority)));
         }
         let target = self.url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
@@ -226,7 +238,8 @@ impl StandIn {
     async fn note(&self, exchange: &mut Exchange, upstream: &Upstream) -> Result<(), Fault> {
         exchange.record.upstream = Some(Arc::clone(&upstream.name));
         let turn = RoundRobin::new(upstream.endpoints.iter().map(|endpoint| endpoint.weight)).next();
-        let endpoint = upstream.endpoints.get(turn).ok_or_else(|| Fault::new(Code::Internal, "an upstream without endpoints"))?;
+        let endpoint =
+            upstream.endpoints.get(turn).ok_or_else(|| Fault::new(Code::Internal, "an upstream without endpoints"))?;
         exchange.record.endpoint = Some(Arc::clone(&endpoint.label));
         let mut headers = HeaderMap::new();
         headers.insert(HOST, send::host(exchange, endpoint));

@@ -1,7 +1,7 @@
 //! A fault becomes a response here and nowhere else: a problem document (RFC 9457), or a gRPC status for gRPC callers.
 //! The client never sees the fault's detail.
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Blame, Code, Fault};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -16,12 +16,26 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
     let code = fault.code();
     exchange.record.fault = Some(code);
-    tracing::debug!(event = "fault", code = code.name(), detail = fault.detail(), "a request failed");
-    let mut response = if is_grpc(&exchange.request.headers) {
-        grpc(code)
-    } else {
-        problem(code, &exchange.record.trace.trace_id_hex())
-    };
+    let trace_id = exchange.record.trace.trace_id_hex();
+    match code.blame() {
+        Blame::Client => tracing::debug!(
+            event = "fault",
+            code = code.name(),
+            detail = fault.detail(),
+            trace_id = &*trace_id,
+            "a request failed"
+        ),
+        Blame::Gateway | Blame::Upstream => {
+            tracing::warn!(
+                event = "fault",
+                code = code.name(),
+                detail = fault.detail(),
+                trace_id = &*trace_id,
+                "a request failed"
+            );
+        }
+    }
+    let mut response = if is_grpc(&exchange.request.headers) { grpc(code) } else { problem(code, &trace_id) };
     if let Some(wait) = fault.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }

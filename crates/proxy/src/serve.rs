@@ -1,6 +1,5 @@
 //! From an accepted connection to exchanges: TLS, which HTTP, and then request by request.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -19,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admit::admit;
 use crate::body::Recorded;
 use crate::exchange::{Connection, Scheme};
-use crate::finish::Finish;
+use crate::finish::{Began, Finish};
 use crate::handle::{Unwatched, handle};
 use crate::listen::bind::Socketed;
 use crate::listen::deferred::{Outlet, deferred};
@@ -85,7 +84,12 @@ fn begin(worker: &Rc<Worker>, index: usize, arrived: Arrived) {
     });
 }
 
-async fn connection(worker: &Rc<Worker>, index: usize, listener: &Listener, arrived: Arrived) -> Result<(), Box<dyn std::error::Error>> {
+async fn connection(
+    worker: &Rc<Worker>,
+    index: usize,
+    listener: &Listener,
+    arrived: Arrived,
+) -> Result<(), Box<dyn std::error::Error>> {
     let patience = listener.limits.header_timeout;
     let (carrier, peer, port) = match arrived {
         Arrived::Unix(stream) => (Carrier::Unix(stream), None, 0),
@@ -116,11 +120,20 @@ async fn connection(worker: &Rc<Worker>, index: usize, listener: &Listener, arri
         },
     };
     let shared = Rc::new(Connection::new(peer, std::sync::Arc::clone(&listener.name), index, scheme, port));
-    if http2 { serve_http2(worker, listener.limits, shared, io).await? } else { serve_http1(worker, listener.limits, shared, io).await? }
+    if http2 {
+        serve_http2(worker, listener.limits, shared, io).await?
+    } else {
+        serve_http1(worker, listener.limits, shared, io).await?
+    }
     Ok(())
 }
 
-async fn serve_http1(worker: &Rc<Worker>, limits: Limits, connection: Rc<Connection>, io: ServerIo) -> hyper::Result<()> {
+async fn serve_http1(
+    worker: &Rc<Worker>,
+    limits: Limits,
+    connection: Rc<Connection>,
+    io: ServerIo,
+) -> hyper::Result<()> {
     let service = service_fn(|request| exchange(worker, limits, &connection, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -132,7 +145,12 @@ async fn serve_http1(worker: &Rc<Worker>, limits: Limits, connection: Rc<Connect
     until_drained(worker, pin!(connection), |connection| connection.graceful_shutdown(), None).await
 }
 
-async fn serve_http2(worker: &Rc<Worker>, limits: Limits, connection: Rc<Connection>, io: ServerIo) -> hyper::Result<()> {
+async fn serve_http2(
+    worker: &Rc<Worker>,
+    limits: Limits,
+    connection: Rc<Connection>,
+    io: ServerIo,
+) -> hyper::Result<()> {
     let (io, outlet) = deferred(io);
     let worker_of_streams = Rc::clone(worker);
     let service = service_fn(move |request| {
@@ -181,12 +199,14 @@ async fn exchange(
     request: Request<Incoming>,
 ) -> Result<http::Response<Recorded>, Infallible> {
     let plan = worker.plan();
-    let in_flight = plan.metrics.in_flight(connection.listener_index);
-    let received = Rc::new(Cell::new(0));
-    let method = request.method().clone();
+    let began = Began {
+        method: request.method().clone(),
+        user_agent: request.headers().get(header::USER_AGENT).cloned(),
+        received: Rc::default(),
+        _in_flight: plan.metrics.in_flight(connection.listener_index),
+    };
     let version = request.version();
-    let user_agent = request.headers().get(header::USER_AGENT).cloned();
-    let (mut exchange, admitted) = admit(&plan.plan, &limits, connection, request, &received);
+    let (mut exchange, admitted) = admit(&plan.plan, &limits, connection, request, &began.received);
     let mut response = match admitted {
         Ok(()) => handle(&plan.plan, &mut exchange, &*plan, &mut Unwatched).await,
         Err(fault) => reply::to_fault(&mut exchange, &fault),
@@ -195,7 +215,7 @@ async fn exchange(
         response.headers_mut().entry(header::CONNECTION).or_insert(header::HeaderValue::from_static("close"));
     }
     let tunnel = exchange.tunnel.take().filter(|_| response.status() == http::StatusCode::SWITCHING_PROTOCOLS);
-    let finish = Finish::of(Rc::clone(worker), plan, exchange, method, user_agent, response.status(), received, in_flight);
+    let finish = Finish::of(Rc::clone(worker), plan, began, exchange, response.status());
     let mut finish = Box::new(finish);
     let Some(tunnel) = tunnel else { return Ok(response.map(|body| Recorded::new(body, Some(finish)))) };
     tokio::task::spawn_local(async move {

@@ -109,7 +109,12 @@ impl Server {
     /// Whether `plan` has the listeners that are bound.
     pub fn can_take(&self, plan: &Plan) -> bool {
         let bound = self.shared.plan.load();
-        let places = |plan: &Plan| plan.listeners.iter().map(|listener| (Arc::clone(&listener.name), listener.address.clone())).collect::<Vec<_>>();
+        let places = |plan: &Plan| {
+            plan.listeners
+                .iter()
+                .map(|listener| (Arc::clone(&listener.name), listener.address.clone()))
+                .collect::<Vec<_>>()
+        };
         places(&bound) == places(plan)
     }
 

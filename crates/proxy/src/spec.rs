@@ -18,7 +18,8 @@ pub struct GatewaySpec {
     pub management: ManagementSpec,
     /// How many threads serve requests; by default the cores that the cgroup grants.
     pub workers: Option<Spanned<usize>>,
-    /// Peers that may say who the client is: `Forwarded`, `X-Forwarded-*`, a trace.
+    /// Peers that may say who the client is (`Forwarded`, `X-Forwarded-*`, a trace): addresses, networks, and `unix:` for
+    /// whoever connects to a unix socket.
     pub trusted_proxies: Vec<Spanned<String>>,
     /// Headers that never survive from outside, besides our own; a `*` at the end stands for any rest.
     pub internal_headers: Vec<Spanned<String>>,

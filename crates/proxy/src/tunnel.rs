@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gwanmun_core::{Code, Fault};
+use http::HeaderValue;
 use http::StatusCode;
 use http::header::{CONNECTION, UPGRADE};
-use http::HeaderValue;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;

@@ -49,7 +49,12 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(1), response: Duration::from_secs(30), idle: Duration::from_secs(60), total: None }
+        Self {
+            connect: Duration::from_secs(1),
+            response: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            total: None,
+        }
     }
 }
 

@@ -134,7 +134,10 @@ impl Forward for WorkerPlan {
         match target {
             Target::Upstream(index, upstream) => {
                 exchange.record.upstream = Some(Arc::clone(&upstream.name));
-                let state = self.upstreams.get(index).ok_or_else(|| Fault::new(Code::Internal, "an upstream without its state"))?;
+                let state = self
+                    .upstreams
+                    .get(index)
+                    .ok_or_else(|| Fault::new(Code::Internal, "an upstream without its state"))?;
                 send::send(state, exchange).await
             }
             Target::Uri(uri) => {

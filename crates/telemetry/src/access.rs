@@ -138,8 +138,8 @@ pub struct Entry<'a> {
     pub trace_id: &'a str,
     /// 16 hex digits: the gateway's own span.
     pub span_id: &'a str,
-    /// The resolved client.
-    pub client: IpAddr,
+    /// The resolved client; none on a unix socket.
+    pub client: Option<IpAddr>,
     /// The listener's name.
     pub listener: &'a str,
     /// `HTTP/1.1`, `HTTP/2`, …
@@ -186,7 +186,7 @@ mod tests {
             time: SystemTime::UNIX_EPOCH,
             trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
             span_id: "00f067aa0ba902b7",
-            client: [192, 0, 2, 1].into(),
+            client: Some([192, 0, 2, 1].into()),
             listener: "edge",
             protocol: "HTTP/1.1",
             method: "GET",

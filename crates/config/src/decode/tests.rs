@@ -178,7 +178,7 @@ fn values_of_the_wrong_kind_say_what_was_wanted_and_found() {
     assert_eq!(refused::<Vec<u8>>("x"), "1:4 expected a list, found 'x'");
     assert_eq!(refused::<(u8, u8)>("[1]"), "1:4 expected a list of 2 values, found a list");
     assert_eq!(refused::<Only<u8>>("b:1"), "1:4 expected a map, found 'b:1' (write a space after the colon: b: 1)");
-    assert_eq!(refused::<std::num::NonZeroU8>("0"), "1:4 expected a whole number from 0 to 255, not 0, found '0'");
+    assert_eq!(refused::<std::num::NonZeroU8>("0"), "1:4 expected a whole number from 1 to 255, found '0'");
     let nothing = "1:1 expected a string, found nothing (write a value after the colon, or leave the key out)";
     assert_eq!(refused::<String>(""), nothing);
     assert_eq!(refused::<String>("[x]"), "1:4 expected a string, found a list");

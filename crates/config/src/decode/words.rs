@@ -22,7 +22,9 @@ pub(super) fn expected(serde: &str) -> String {
         _ => serde,
     };
     if let Some(number) = known.strip_prefix("a nonzero ") {
-        return format!("{}, not 0", expected(number));
+        let words = expected(number);
+        let positive = words.replace("from 0 to", "from 1 to").replace("0 or more", "1 or more");
+        return if positive == words { format!("{words}, not 0") } else { positive };
     }
     if known.starts_with("struct ") || known.starts_with("a map") {
         return "a map".to_owned();

@@ -21,7 +21,7 @@ use crate::terminal::{complain, say, stdout_style};
 #[command(override_usage = "gwanmun explain [OPTIONS] <FILE>... <METHOD> <URL>")]
 pub(crate) struct Arguments {
     /// Configuration files, a method, and a path or a URL
-    #[arg(required = true, num_args = 3.., value_names = ["FILE", "METHOD", "URL"])]
+    #[arg(required = true, num_args = 1.., value_name = "FILE>... <METHOD> <URL")]
     request: Vec<String>,
     /// A header of the request; may be given more than once
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
@@ -39,7 +39,10 @@ pub(crate) struct Arguments {
 
 /// Explains the request.
 pub(crate) fn run(registry: &Registry, arguments: &Arguments) -> Outcome {
-    let [files @ .., method, url] = arguments.request.as_slice() else { return Outcome::WrongUsage };
+    let [files @ .., method, url] = arguments.request.as_slice() else { return missing() };
+    if files.is_empty() {
+        return missing();
+    }
     let rehearsal = match rehearsal(method, url, arguments) {
         Ok(rehearsal) => rehearsal,
         Err(why) => {
@@ -55,11 +58,16 @@ pub(crate) fn run(registry: &Registry, arguments: &Arguments) -> Outcome {
     let configuration = from_files(registry, &files);
     configuration.complain();
     let Some(plan) = &configuration.plan else { return Outcome::AtFault };
-    explain(rehearsal, plan)
+    explain(rehearsal, url, plan)
 }
 
-fn explain(rehearsal: Rehearsal, plan: &Plan) -> Outcome {
-    let mut journey = Journey::new(plan);
+fn missing() -> Outcome {
+    complain("error: a file, a method and a URL are needed, such as: gwanmun explain gateway.yaml GET /orders/7");
+    Outcome::WrongUsage
+}
+
+fn explain(rehearsal: Rehearsal, url: &str, plan: &Plan) -> Outcome {
+    let mut journey = Journey::new(plan, format!("{} {url}", rehearsal.method));
     match rehearsal.run(plan, &mut journey) {
         Ok(rehearsed) => {
             say(tell(&journey, &rehearsed, plan, Paint::new(stdout_style())));

@@ -1,10 +1,14 @@
-//! schema
+//! `gwanmun schema`: for editors and validators.
+
+use gwanmun_filters::Registry;
+
 use crate::cli::Outcome;
+use crate::schema::schema;
 use crate::terminal::say;
-pub(crate) fn run(registry: &gwanmun_filters::Registry) -> Outcome {
-    let mut generator = schemars::SchemaGenerator::default();
-    registry.catalog().filters().for_each(|item| drop(item.schema(&mut generator)));
-    registry.catalog().predicates().for_each(|item| drop(item.schema(&mut generator)));
-    let s = generator.root_schema_for::<gwanmun_proxy::GatewaySpec>();
-    say(serde_json::to_string_pretty(&s).unwrap());
-    Outcome::Good }
+
+/// Prints the schema.
+pub(crate) fn run(registry: &Registry) -> Outcome {
+    // The alternate form is indented.
+    say(format_args!("{:#}", schema(registry)));
+    Outcome::Good
+}

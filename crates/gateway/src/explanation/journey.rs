@@ -13,8 +13,8 @@ use super::change::{Change, RequestLook, ResponseLook};
 /// What was seen of one request.
 pub(crate) struct Journey<'p> {
     plan: &'p Plan,
-    /// The request as it came in, in a line.
-    pub(super) arrival: String,
+    /// The request in a line.
+    pub(super) title: String,
     request: Option<RequestLook>,
     response: Option<ResponseLook>,
     /// How each route's predicates turned out, in the order they are asked; `None` if no route was looked for.
@@ -58,10 +58,11 @@ pub(super) enum End {
 }
 
 impl<'p> Journey<'p> {
-    pub(crate) fn new(plan: &'p Plan) -> Self {
+    /// A journey through `plan`, not yet begun.
+    pub(crate) fn new(plan: &'p Plan, title: String) -> Self {
         Self {
             plan,
-            arrival: String::new(),
+            title,
             request: None,
             response: None,
             routing: None,
@@ -76,7 +77,7 @@ impl<'p> Journey<'p> {
 
 impl Watch for Journey<'_> {
     fn begins(&mut self, exchange: &Exchange) {
-        self.arrival = arrival(exchange);
+        self.title.push_str(&circumstances(exchange));
         self.request = Some(RequestLook::at(exchange));
     }
 
@@ -101,8 +102,9 @@ impl Watch for Journey<'_> {
     }
 
     fn answered(&mut self, exchange: &Exchange, response: &Response, fault: Option<&Fault>) {
-        if self.arrival.is_empty() {
-            self.arrival = arrival(exchange);
+        // A request that is refused at once begins no journey.
+        if self.request.is_none() {
+            self.title.push_str(&circumstances(exchange));
         }
         self.variables = exchange.variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         self.response = Some(ResponseLook::at(response));
@@ -120,8 +122,9 @@ impl Watch for Journey<'_> {
     }
 }
 
-fn arrival(exchange: &Exchange) -> String {
-    let mut words = format!("{} {}", exchange.request.method, exchange.original);
+/// Where the request came from.
+fn circumstances(exchange: &Exchange) -> String {
+    let mut words = String::new();
     if let Some(host) = &exchange.host {
         let _ = write!(words, " for {}", String::from_utf8_lossy(host.as_bytes()));
     }

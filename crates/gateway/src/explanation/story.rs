@@ -19,7 +19,7 @@ const SHOWN_BODY: usize = 2000;
 /// Everything about `journey`, which ended as `rehearsed` says.
 pub(crate) fn tell(journey: &Journey<'_>, rehearsed: &Rehearsed, plan: &Plan, paint: Paint) -> String {
     let mut story = Story { text: String::new(), paint };
-    story.heading(&journey.arrival);
+    story.heading(&journey.title);
     let (door, own): (Vec<&Step>, Vec<&Step>) = journey.forth.iter().partition(|step| step.is_at_door);
     if !door.is_empty() {
         story.heading("At the door, before routing");

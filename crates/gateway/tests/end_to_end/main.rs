@@ -9,7 +9,15 @@
     reason = "whatever goes wrong in a test is a failed test"
 )]
 
+mod failures;
+mod http2;
+mod lifecycle;
+mod observability;
 mod proxying;
+mod real_clients;
+mod streaming;
+mod tls;
+mod upgrades;
 
 use gwanmun_testkit::{Gateway, Setup};
 

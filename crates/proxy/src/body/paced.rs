@@ -53,7 +53,10 @@ impl http_body::Body for Paced {
             }
             if let Some(timer) = &mut this.timer {
                 ready!(timer.as_mut().poll(cx));
-                return Poll::Ready(Some(Err(Fault::new(this.late, format!("no piece of a body for {:?}", this.pause)))));
+                return Poll::Ready(Some(Err(Fault::new(
+                    this.late,
+                    format!("no piece of a body for {:?}", this.pause),
+                ))));
             }
             return Poll::Pending;
         };

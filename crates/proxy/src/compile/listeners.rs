@@ -18,14 +18,20 @@ pub(super) fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &m
     let mut listeners = Vec::new();
     for listener in &spec.listeners {
         let address = address(&listener.address, diagnostics);
-        if let Some(first) = seen.insert(listener.address.value.clone(), listener.address.span).filter(|_| !listener.address.ends_with(":0")) {
+        if let Some(first) = seen
+            .insert(listener.address.value.clone(), listener.address.span)
+            .filter(|_| !listener.address.ends_with(":0"))
+        {
             diagnostics.push(
                 Diagnostic::error(format!("two listeners are at {}", listener.address.value), listener.address.span)
                     .with_related(first, "the other one"),
             );
         }
         if listener.proxy_protocol {
-            diagnostics.push(Diagnostic::error("proxy-protocol is not available yet", listener.span).with_hint("leave it out, or set it to false"));
+            diagnostics.push(
+                Diagnostic::error("proxy-protocol is not available yet", listener.span)
+                    .with_hint("leave it out, or set it to false"),
+            );
         }
         let limits = limits(&[&listener.limits, &spec.limits], diagnostics);
         let tls = listener.tls.as_ref().and_then(|tls| tls_of(listener, tls, context, diagnostics));
@@ -80,7 +86,8 @@ fn tls_of(
     if diagnostics.len() > before {
         return None;
     }
-    let (ca, crl) = (tls.client_ca.as_ref().map(|path| context.locate(path)), tls.crl.as_ref().map(|path| context.locate(path)));
+    let (ca, crl) =
+        (tls.client_ca.as_ref().map(|path| context.locate(path)), tls.crl.as_ref().map(|path| context.locate(path)));
     let clients = ClientCertificates { wanted: tls.client_auth, ca: ca.as_deref(), crl: crl.as_deref() };
     server_config(keys, &clients).map_err(|why| diagnostics.push(Diagnostic::error(why, tls.span))).ok()
 }
@@ -88,14 +95,21 @@ fn tls_of(
 /// The first of `layers` that sets a bound wins.
 fn limits(layers: &[&LimitsSpec], diagnostics: &mut Diagnostics) -> Limits {
     let defaults = Limits::default();
-    let time = |pick: fn(&LimitsSpec) -> Option<Timespan>, default| layers.iter().find_map(|layer| pick(layer)).map_or(default, |span| span.0);
+    let time = |pick: fn(&LimitsSpec) -> Option<Timespan>, default| {
+        layers.iter().find_map(|layer| pick(layer)).map_or(default, |span| span.0)
+    };
     let size = |pick: for<'a> fn(&'a LimitsSpec) -> Option<&'a Spanned<ByteSize>>, default: usize| {
-        layers.iter().find_map(|layer| pick(layer)).map_or(default, |size| usize::try_from(size.value.0).unwrap_or(usize::MAX))
+        layers
+            .iter()
+            .find_map(|layer| pick(layer))
+            .map_or(default, |size| usize::try_from(size.value.0).unwrap_or(usize::MAX))
     };
     let count = |pick: for<'a> fn(&'a LimitsSpec) -> Option<&'a Spanned<usize>>, default| {
         layers.iter().find_map(|layer| pick(layer)).map_or(default, |count| count.value)
     };
-    if let Some(bytes) = layers.iter().find_map(|layer| layer.header_bytes.as_ref()).filter(|bytes| bytes.value.0 < LEAST_HEADER_BYTES) {
+    if let Some(bytes) =
+        layers.iter().find_map(|layer| layer.header_bytes.as_ref()).filter(|bytes| bytes.value.0 < LEAST_HEADER_BYTES)
+    {
         diagnostics.push(Diagnostic::error("header-bytes below 1KiB would refuse every browser", bytes.span));
     }
     Limits {
@@ -107,7 +121,10 @@ fn limits(layers: &[&LimitsSpec], diagnostics: &mut Diagnostics) -> Limits {
         header_count: count(|layer| layer.header_count.as_ref(), defaults.header_count),
         uri_bytes: size(|layer| layer.uri_bytes.as_ref(), defaults.uri_bytes),
         connections: count(|layer| layer.connections.as_ref(), defaults.connections),
-        streams: layers.iter().find_map(|layer| layer.streams.as_ref()).map_or(defaults.streams, |streams| streams.value),
+        streams: layers
+            .iter()
+            .find_map(|layer| layer.streams.as_ref())
+            .map_or(defaults.streams, |streams| streams.value),
         body_bytes: layers.iter().find_map(|layer| layer.body_bytes.as_ref()).map(|size| size.value.0),
     }
 }

@@ -38,10 +38,13 @@ pub(super) fn compile(
         planned.extend(filters(&route.filters, context, &parts, diagnostics));
         let filters_are_good = diagnostics.len() == before;
         let upstream = route.upstream.as_ref().and_then(|upstream| upstreams.place(upstream, diagnostics));
-        if route.upstream.is_none() && planned.is_empty() && filters_are_good {
+        if route.upstream.is_none() && planned.is_empty() && filters_are_good && !diagnostics.is_incomplete() {
             diagnostics.push(
-                Diagnostic::error(format!("route '{}' has neither an upstream nor a filter that answers", route.id.value), route.id.span)
-                    .with_hint("add `upstream: NAME-OR-URL`, or a filter like respond or redirect-to"),
+                Diagnostic::error(
+                    format!("route '{}' has neither an upstream nor a filter that answers", route.id.value),
+                    route.id.span,
+                )
+                .with_hint("add `upstream: NAME-OR-URL`, or a filter like respond or redirect-to"),
             );
         }
         routes.push(Route { id: Arc::from(route.id.as_str()), order: route.order, filters: planned, upstream });
@@ -66,11 +69,21 @@ pub(super) fn compile(
 }
 
 /// The filters of a list, in its order; mistakes leave gaps.
-pub(super) fn filters(pieces: &[Piece], context: &Context<'_>, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Vec<PlannedFilter> {
+pub(super) fn filters(
+    pieces: &[Piece],
+    context: &Context<'_>,
+    parts: &Parts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<PlannedFilter> {
     pieces.iter().filter_map(|piece| filter(&piece.0, context, parts, diagnostics)).collect()
 }
 
-fn filter(node: &Node, context: &Context<'_>, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<PlannedFilter> {
+fn filter(
+    node: &Node,
+    context: &Context<'_>,
+    parts: &Parts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<PlannedFilter> {
     let (name, span, arguments) = name_and_arguments(node, "filter", diagnostics)?;
     let item = context.catalog.filter(name, span, diagnostics)?;
     let filter = item.build(&arguments, parts, diagnostics)?;
@@ -100,12 +113,25 @@ fn default_filters(
     planned
 }
 
-fn all_of(pieces: &[Piece], context: &Context<'_>, parts: &Parts<'_>, depth: usize, diagnostics: &mut Diagnostics) -> Option<Matcher> {
-    let built: Vec<Option<Matcher>> = pieces.iter().map(|piece| matcher(&piece.0, context, parts, depth, diagnostics)).collect();
+fn all_of(
+    pieces: &[Piece],
+    context: &Context<'_>,
+    parts: &Parts<'_>,
+    depth: usize,
+    diagnostics: &mut Diagnostics,
+) -> Option<Matcher> {
+    let built: Vec<Option<Matcher>> =
+        pieces.iter().map(|piece| matcher(&piece.0, context, parts, depth, diagnostics)).collect();
     built.into_iter().collect::<Option<Vec<_>>>().map(Matcher::all)
 }
 
-fn matcher(node: &Node, context: &Context<'_>, parts: &Parts<'_>, depth: usize, diagnostics: &mut Diagnostics) -> Option<Matcher> {
+fn matcher(
+    node: &Node,
+    context: &Context<'_>,
+    parts: &Parts<'_>,
+    depth: usize,
+    diagnostics: &mut Diagnostics,
+) -> Option<Matcher> {
     if depth == 0 {
         diagnostics.push(Diagnostic::error(format!("predicates are nested more than {MAX_DEPTH} deep"), node.span));
         return None;
@@ -120,13 +146,16 @@ fn matcher(node: &Node, context: &Context<'_>, parts: &Parts<'_>, depth: usize, 
             diagnostics.push(Diagnostic::error(format!("found no predicate below '{name}'"), arguments.span));
             return None;
         }
-        let built: Vec<Option<Matcher>> = nodes.iter().map(|node| matcher(node, context, parts, depth - 1, diagnostics)).collect();
+        let built: Vec<Option<Matcher>> =
+            nodes.iter().map(|node| matcher(node, context, parts, depth - 1, diagnostics)).collect();
         built.into_iter().collect::<Option<Vec<_>>>()
     };
     match name {
         "any" => several(diagnostics).map(Matcher::any),
         "all" => several(diagnostics).map(Matcher::all),
-        "not" if matches!(arguments.value, Value::List(_)) => several(diagnostics).map(|parts| Matcher::not(Matcher::all(parts))),
+        "not" if matches!(arguments.value, Value::List(_)) => {
+            several(diagnostics).map(|parts| Matcher::not(Matcher::all(parts)))
+        }
         "not" => matcher(&arguments, context, parts, depth - 1, diagnostics).map(Matcher::not),
         _ => {
             let item = context.catalog.predicate(name, span, diagnostics)?;
@@ -141,9 +170,12 @@ fn warn_about_shadows(router: &Router, ordered: &[&Spanned<RouteSpec>], diagnost
     for (hidden, by) in names {
         if let (Some(hidden), Some(by)) = (ordered.get(hidden), ordered.get(by)) {
             diagnostics.push(
-                Diagnostic::warning(format!("route '{}' is never reached: '{}' takes all its requests", hidden.id.value, by.id.value), hidden.id.span)
-                    .with_related(by.id.span, "asked first")
-                    .with_hint(format!("move '{}' up, or give it a lower `order`", hidden.id.value)),
+                Diagnostic::warning(
+                    format!("route '{}' is never reached: '{}' takes all its requests", hidden.id.value, by.id.value),
+                    hidden.id.span,
+                )
+                .with_related(by.id.span, "asked first")
+                .with_hint(format!("move '{}' up, or give it a lower `order`", hidden.id.value)),
             );
         }
     }

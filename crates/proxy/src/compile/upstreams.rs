@@ -19,7 +19,11 @@ pub(super) struct Upstreams {
     broken: Vec<String>,
 }
 
-pub(super) fn compile(specs: &BTreeMap<String, Spanned<UpstreamSpec>>, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Upstreams {
+pub(super) fn compile(
+    specs: &BTreeMap<String, Spanned<UpstreamSpec>>,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Upstreams {
     let mut upstreams = Upstreams { list: Vec::new(), places: HashMap::new(), broken: Vec::new() };
     for (name, spec) in specs {
         match upstream(name, spec, context, diagnostics) {
@@ -39,15 +43,22 @@ impl Upstreams {
         if let Some(place) = self.places.get(&text.value) {
             return Some(*place);
         }
-        if self.broken.contains(&text.value) {
+        let may_be_unread = diagnostics.is_incomplete() && !text.contains(':');
+        if may_be_unread || self.broken.contains(&text.value) {
             return None;
         }
         if !text.contains(':') {
+            // It may stand in a part of the text that could not be read.
+            if diagnostics.is_incomplete() {
+                return None;
+            }
             let hint = match did_you_mean(text, self.places.keys().map(String::as_str)) {
                 Some(close) => format!("did you mean '{close}'?"),
                 None => "name one of `upstreams`, or write a URL like http://127.0.0.1:9001".to_owned(),
             };
-            diagnostics.push(Diagnostic::error(format!("there is no upstream called '{}'", text.value), text.span).with_hint(hint));
+            diagnostics.push(
+                Diagnostic::error(format!("there is no upstream called '{}'", text.value), text.span).with_hint(hint),
+            );
             return None;
         }
         let tls = |host: &str| ClientTls::new(client_config(&ClientTlsFiles::default())?, host);
@@ -58,7 +69,12 @@ impl Upstreams {
             }
             Ok(endpoint) => {
                 let name = Arc::from(text.as_str());
-                let upstream = Upstream { name, endpoints: vec![endpoint], timeouts: Timeouts::default(), keep_alive: DEFAULT_KEEP_ALIVE };
+                let upstream = Upstream {
+                    name,
+                    endpoints: vec![endpoint],
+                    timeouts: Timeouts::default(),
+                    keep_alive: DEFAULT_KEEP_ALIVE,
+                };
                 self.places.insert(text.value.clone(), self.list.len());
                 self.list.push(Arc::new(upstream));
                 Some(self.list.len() - 1)
@@ -67,7 +83,12 @@ impl Upstreams {
     }
 }
 
-fn upstream(name: &str, spec: &Spanned<UpstreamSpec>, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Option<Upstream> {
+fn upstream(
+    name: &str,
+    spec: &Spanned<UpstreamSpec>,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Upstream> {
     let config = tls(spec.tls.as_ref(), context, diagnostics);
     let server_name = spec.tls.as_ref().and_then(|tls| tls.name.as_ref());
     let mut endpoints = Vec::new();
@@ -79,7 +100,8 @@ fn upstream(name: &str, spec: &Spanned<UpstreamSpec>, context: &Context<'_>, dia
         }
     }
     if !broken && endpoints.iter().all(|endpoint| endpoint.weight == 0) {
-        let message = if endpoints.is_empty() { "an upstream needs an endpoint" } else { "every endpoint has the weight 0" };
+        let message =
+            if endpoints.is_empty() { "an upstream needs an endpoint" } else { "every endpoint has the weight 0" };
         diagnostics.push(Diagnostic::error(message, spec.span));
         broken = true;
     }
@@ -97,7 +119,9 @@ fn endpoint(
     diagnostics: &mut Diagnostics,
 ) -> Option<Endpoint> {
     let spec = match &piece.0.value {
-        Value::Scalar(scalar) => EndpointSpec { url: Spanned::new(scalar.text().to_owned(), piece.0.span), weight: Spanned::from(1) },
+        Value::Scalar(scalar) => {
+            EndpointSpec { url: Spanned::new(scalar.text().to_owned(), piece.0.span), weight: Spanned::from(1) }
+        }
         _ => decode(&piece.0, diagnostics)?,
     };
     let tls = |host: &str| {
@@ -109,9 +133,15 @@ fn endpoint(
         .ok()
 }
 
-fn tls(spec: Option<&Spanned<UpstreamTlsSpec>>, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<ClientConfig>> {
+fn tls(
+    spec: Option<&Spanned<UpstreamTlsSpec>>,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Arc<ClientConfig>> {
     let Some(spec) = spec else {
-        return client_config(&ClientTlsFiles::default()).map_err(|why| diagnostics.push(Diagnostic::error(why, None))).ok();
+        return client_config(&ClientTlsFiles::default())
+            .map_err(|why| diagnostics.push(Diagnostic::error(why, None)))
+            .ok();
     };
     let ca = spec.ca.as_ref().map(|path| context.locate(path));
     let identity = match (&spec.certificate, &spec.key) {
@@ -123,7 +153,9 @@ fn tls(spec: Option<&Spanned<UpstreamTlsSpec>>, context: &Context<'_>, diagnosti
         }
     };
     let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
-    client_config(&ClientTlsFiles { ca: ca.as_deref(), identity }).map_err(|why| diagnostics.push(Diagnostic::error(why, spec.span))).ok()
+    client_config(&ClientTlsFiles { ca: ca.as_deref(), identity })
+        .map_err(|why| diagnostics.push(Diagnostic::error(why, spec.span)))
+        .ok()
 }
 
 fn timeouts(spec: &TimeoutsSpec) -> Timeouts {

@@ -14,7 +14,10 @@ pub(super) fn on_one_line(arguments: &Node, sources: &Sources) -> String {
         Value::Map(_) if is_flow('{') => text.to_owned(),
         Value::List(items) => format!("[{}]", joined(items.iter().map(|item| on_one_line(item, sources)))),
         Value::Map(entries) => {
-            format!("{{{}}}", joined(entries.iter().map(|entry| format!("{}: {}", entry.key, on_one_line(&entry.node, sources)))))
+            format!(
+                "{{{}}}",
+                joined(entries.iter().map(|entry| format!("{}: {}", entry.key, on_one_line(&entry.node, sources))))
+            )
         }
     }
 }

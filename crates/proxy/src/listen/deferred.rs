@@ -31,7 +31,8 @@ struct Held {
 
 /// Wraps `io`; the outlet is to be drained after each poll of the connection.
 pub(crate) fn deferred(io: ServerIo) -> (Deferred, Outlet) {
-    let held = Rc::new(RefCell::new(Held { io: TokioIo::new(io), out: BytesMut::with_capacity(16 * 1024), failure: None }));
+    let held =
+        Rc::new(RefCell::new(Held { io: TokioIo::new(io), out: BytesMut::with_capacity(16 * 1024), failure: None }));
     (Deferred(Rc::clone(&held)), Outlet(held))
 }
 

@@ -36,7 +36,10 @@ pub(crate) fn certified_key(chain: &Path, key: &Path) -> Result<CertifiedKey, St
 ///
 /// # Errors
 /// A sentence naming what is wrong.
-pub(crate) fn server_config(keys: Vec<CertifiedKey>, clients: &ClientCertificates<'_>) -> Result<Arc<ServerConfig>, String> {
+pub(crate) fn server_config(
+    keys: Vec<CertifiedKey>,
+    clients: &ClientCertificates<'_>,
+) -> Result<Arc<ServerConfig>, String> {
     let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
@@ -46,7 +49,8 @@ pub(crate) fn server_config(keys: Vec<CertifiedKey>, clients: &ClientCertificate
     };
     let mut config = builder.with_cert_resolver(Arc::new(ByName::new(keys)?));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|error| format!("session tickets cannot be set up: {error}"))?;
+    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()
+        .map_err(|error| format!("session tickets cannot be set up: {error}"))?;
     Ok(Arc::new(config))
 }
 

@@ -155,7 +155,9 @@ impl Matcher {
         match &self.node {
             Node::Leaf(_) => text.to_owned(),
             Node::Not(part) => format!("not: {{{}}}", part.text()),
-            Node::All(_) | Node::Any(_) => format!("{text}: [{}]", parts.iter().map(Matcher::text).collect::<Vec<_>>().join(", ")),
+            Node::All(_) | Node::Any(_) => {
+                format!("{text}: [{}]", parts.iter().map(Matcher::text).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 

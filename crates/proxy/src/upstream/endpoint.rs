@@ -53,16 +53,31 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`InvalidEndpoint`] with a sentence.
-    pub(crate) fn parse(url: &str, weight: u32, tls: impl FnOnce(&str) -> Result<ClientTls, String>) -> Result<Self, InvalidEndpoint> {
+    pub(crate) fn parse(
+        url: &str,
+        weight: u32,
+        tls: impl FnOnce(&str) -> Result<ClientTls, String>,
+    ) -> Result<Self, InvalidEndpoint> {
         let label: Arc<str> = url.into();
         if let Some(path) = url.strip_prefix("unix:") {
             if !path.starts_with('/') {
                 return Err(InvalidEndpoint(format!("found '{url}', wanted unix: and an absolute path")));
             }
             let address = Address::Unix(path.into());
-            return Ok(Self { label, weight, protocol: Protocol::Http1, address, authority: HeaderValue::from_static("localhost"), tls: None });
+            return Ok(Self {
+                label,
+                weight,
+                protocol: Protocol::Http1,
+                address,
+                authority: HeaderValue::from_static("localhost"),
+                tls: None,
+            });
         }
-        let wanted = || InvalidEndpoint(format!("found '{url}', wanted http://host:port, https://…, h2c://…, dns+http://name:port or unix:/path"));
+        let wanted = || {
+            InvalidEndpoint(format!(
+                "found '{url}', wanted http://host:port, https://…, h2c://…, dns+http://name:port or unix:/path"
+            ))
+        };
         let (scheme, rest) = url.split_once("://").ok_or_else(wanted)?;
         let (each, scheme) = scheme.strip_prefix("dns+").map_or((false, scheme), |scheme| (true, scheme));
         let (protocol, transport) = match scheme {
@@ -113,7 +128,18 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused() {
-        for url in ["a:1", "ftp://a", "http://", "http://a:x", "http://a:99999", "http://a/path", "http://u@a", "unix:rel", "http://a?q", "dns+ftp://a"] {
+        for url in [
+            "a:1",
+            "ftp://a",
+            "http://",
+            "http://a:x",
+            "http://a:99999",
+            "http://a/path",
+            "http://u@a",
+            "unix:rel",
+            "http://a?q",
+            "dns+ftp://a",
+        ] {
             assert!(parse(url).is_err(), "{url}");
         }
     }

@@ -52,13 +52,15 @@ pub(crate) async fn call(
     parts.scheme = Some(scheme);
     parts.authority = host.to_str().ok().and_then(|host| host.parse().ok());
     parts.path_and_query = Some(target);
-    let uri = Uri::from_parts(parts).map_err(|error| Fault::new(Code::MalformedRequest, format!("no HTTP/2 target: {error}")))?;
+    let uri = Uri::from_parts(parts)
+        .map_err(|error| Fault::new(Code::MalformedRequest, format!("no HTTP/2 target: {error}")))?;
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     sender.send_request(request).await.map_err(|error| {
-        let code = if error.is_closed() || error.is_canceled() { Code::UpstreamUnreachable } else { Code::UpstreamMalformed };
+        let code =
+            if error.is_closed() || error.is_canceled() { Code::UpstreamUnreachable } else { Code::UpstreamMalformed };
         Fault::new(code, format!("the HTTP/2 exchange failed: {error:?}"))
     })
 }

@@ -26,7 +26,12 @@ pub(crate) struct Pool {
 impl Pool {
     /// An empty pool.
     pub(crate) fn new(keep_alive: Duration) -> Self {
-        Self { keep_alive, idle: RefCell::default(), speaks_http2: Cell::new(false), http2: tokio::sync::Mutex::new(None) }
+        Self {
+            keep_alive,
+            idle: RefCell::default(),
+            speaks_http2: Cell::new(false),
+            http2: tokio::sync::Mutex::new(None),
+        }
     }
 
     /// A connection that still seems good.

@@ -26,19 +26,26 @@ pub(crate) async fn send(state: &UpstreamState, exchange: &mut Exchange) -> Resu
     let deadline = upstream.timeouts.total.map(|total| began + total);
     let answer = match deadline {
         None => attempt_until_answered(state, exchange, None).await,
-        Some(at) => Box::pin(tokio::time::timeout_at(at, attempt_until_answered(state, exchange, deadline))).await.unwrap_or_else(|_| Err(silent())),
+        Some(at) => Box::pin(tokio::time::timeout_at(at, attempt_until_answered(state, exchange, deadline)))
+            .await
+            .unwrap_or_else(|_| Err(silent())),
     };
     exchange.record.upstream_duration = Some(began.elapsed());
     answer
 }
 
-async fn attempt_until_answered(state: &UpstreamState, exchange: &mut Exchange, deadline: Option<Instant>) -> Result<Response, Fault> {
+async fn attempt_until_answered(
+    state: &UpstreamState,
+    exchange: &mut Exchange,
+    deadline: Option<Instant>,
+) -> Result<Response, Fault> {
     let upstream = &*state.upstream;
     let mut unreachable = 0;
     let mut wanted = Wanted::Any;
     loop {
         let index = state.next_turn();
-        let endpoint = upstream.endpoints.get(index).ok_or_else(|| Fault::new(Code::Internal, "an upstream without endpoints"))?;
+        let endpoint =
+            upstream.endpoints.get(index).ok_or_else(|| Fault::new(Code::Internal, "an upstream without endpoints"))?;
         exchange.record.endpoint = Some(std::sync::Arc::clone(&endpoint.label));
         let channel = match state.channel(index, endpoint, wanted).await {
             Ok(channel) => channel,
@@ -51,19 +58,32 @@ async fn attempt_until_answered(state: &UpstreamState, exchange: &mut Exchange, 
             }
         };
         match channel {
-            Channel::Http2(mut sender) => return Box::pin(over_http2(&mut sender, endpoint, exchange, upstream.timeouts)).await,
+            Channel::Http2(mut sender) => {
+                return Box::pin(over_http2(&mut sender, endpoint, exchange, upstream.timeouts)).await;
+            }
             Channel::Http1(idle, pool, age) => {
                 let host = host(exchange, endpoint);
                 let request = &mut exchange.request;
                 // Only a request without a body can be sent once more.
-                let repeatable = age == Age::Reused && matches!(request.body, Body::Empty) && is_idempotent(&request.method);
+                let repeatable =
+                    age == Age::Reused && matches!(request.body, Body::Empty) && is_idempotent(&request.method);
                 let body = std::mem::take(&mut request.body);
                 if let Some(upgrade) = &exchange.upgrade {
                     request.headers.insert(http::header::UPGRADE, upgrade.protocol.clone());
                 }
-                let mut call = Call::new(idle, Rc::clone(&pool), request.method.clone(), request.target().as_str(), &host, &request.headers, body);
+                let mut call = Call::new(
+                    idle,
+                    Rc::clone(&pool),
+                    request.method.clone(),
+                    request.target().as_str(),
+                    &host,
+                    &request.headers,
+                    body,
+                );
                 match call.head(upstream.timeouts.response).await {
-                    Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => return tunnel::begin(exchange, head, call),
+                    Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                        return tunnel::begin(exchange, head, call);
+                    }
                     Ok(head) => {
                         let body = call.into_body(upstream.timeouts.idle, deadline).map_err(malformed)?;
                         let mut response = http::Response::new(body);
@@ -74,10 +94,16 @@ async fn attempt_until_answered(state: &UpstreamState, exchange: &mut Exchange, 
                     }
                     Err(CallError::Closed(_)) if repeatable => wanted = Wanted::Fresh,
                     Err(CallError::Closed(error)) => {
-                        return Err(Fault::new(Code::UpstreamUnreachable, format!("{} closed the connection without an answer: {error}", endpoint.label)));
+                        return Err(Fault::new(
+                            Code::UpstreamUnreachable,
+                            format!("{} closed the connection without an answer: {error}", endpoint.label),
+                        ));
                     }
                     Err(CallError::Truncated) => {
-                        return Err(Fault::new(Code::UpstreamMalformed, format!("{} closed the connection within the head of its answer", endpoint.label)));
+                        return Err(Fault::new(
+                            Code::UpstreamMalformed,
+                            format!("{} closed the connection within the head of its answer", endpoint.label),
+                        ));
                     }
                     Err(CallError::Malformed(why)) => return Err(malformed(why)),
                     Err(CallError::Silent) => return Err(silent()),
@@ -88,7 +114,12 @@ async fn attempt_until_answered(state: &UpstreamState, exchange: &mut Exchange, 
     }
 }
 
-async fn over_http2(sender: &mut h2::Sender, endpoint: &Endpoint, exchange: &mut Exchange, timeouts: Timeouts) -> Result<Response, Fault> {
+async fn over_http2(
+    sender: &mut h2::Sender,
+    endpoint: &Endpoint,
+    exchange: &mut Exchange,
+    timeouts: Timeouts,
+) -> Result<Response, Fault> {
     let host = host(exchange, endpoint);
     let scheme = if endpoint.tls.is_some() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
     let request = &mut exchange.request;
@@ -96,8 +127,14 @@ async fn over_http2(sender: &mut h2::Sender, endpoint: &Endpoint, exchange: &mut
     // While a body streams there is no telling when the answer should begin.
     let streams = !matches!(body, Body::Empty | Body::Full(_));
     let call = h2::call(sender, scheme, request.method.clone(), request.target().clone(), &host, headers, body);
-    let answer = if streams { call.await? } else { tokio::time::timeout(timeouts.response, call).await.unwrap_or_else(|_| Err(silent()))? };
-    let mut response = answer.map(|incoming| crate::body::paced(Body::from_incoming(incoming, Origin::Upstream), timeouts.idle, Code::UpstreamTimeout));
+    let answer = if streams {
+        call.await?
+    } else {
+        tokio::time::timeout(timeouts.response, call).await.unwrap_or_else(|_| Err(silent()))?
+    };
+    let mut response = answer.map(|incoming| {
+        crate::body::paced(Body::from_incoming(incoming, Origin::Upstream), timeouts.idle, Code::UpstreamTimeout)
+    });
     forward::clean_response(&mut response);
     Ok(response)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use gwanmun_telemetry::metrics::{ConnectionState, UpstreamConnection, WorkerMetrics};
 
+use crate::upstream::Upstream;
 use crate::upstream::balance::RoundRobin;
 use crate::upstream::connect::{self, Alpn};
 use crate::upstream::endpoint::{Address, Endpoint, Protocol};
@@ -15,7 +16,6 @@ use crate::upstream::h1::Idle;
 use crate::upstream::h2::{self, Sender};
 use crate::upstream::io::Io;
 use crate::upstream::pool::Pool;
-use crate::upstream::Upstream;
 
 /// An upstream as one worker sees it.
 pub(crate) struct UpstreamState {
@@ -111,7 +111,13 @@ impl UpstreamState {
     }
 
     /// The HTTP/2 connection, made by whoever comes first while the others wait.
-    async fn shared(&self, endpoint: &Endpoint, addresses: &[SocketAddr], chosen: Option<SocketAddr>, pool: &Pool) -> io::Result<Channel> {
+    async fn shared(
+        &self,
+        endpoint: &Endpoint,
+        addresses: &[SocketAddr],
+        chosen: Option<SocketAddr>,
+        pool: &Pool,
+    ) -> io::Result<Channel> {
         let mut held = pool.http2.lock().await;
         if let Some(sender) = held.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(Channel::Http2(sender.clone()));
@@ -120,7 +126,10 @@ impl UpstreamState {
         if alpn == Alpn::Http1 && endpoint.protocol == Protocol::Negotiated {
             // It spoke HTTP/2 once and does not any more.
             pool.speaks_http2.set(false);
-            return Err(io::Error::new(io::ErrorKind::ConnectionReset, "the upstream went from HTTP/2 back to HTTP/1.1"));
+            return Err(io::Error::new(
+                io::ErrorKind::ConnectionReset,
+                "the upstream went from HTTP/2 back to HTTP/1.1",
+            ));
         }
         let sender = h2::handshake(io).await.map_err(io::Error::other)?;
         *held = Some(sender.clone());
@@ -128,7 +137,12 @@ impl UpstreamState {
     }
 
     /// A new connection: to the chosen address, or to the first of all that answers.
-    async fn connect(&self, endpoint: &Endpoint, addresses: &[SocketAddr], chosen: Option<SocketAddr>) -> io::Result<(Io, Alpn)> {
+    async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        addresses: &[SocketAddr],
+        chosen: Option<SocketAddr>,
+    ) -> io::Result<(Io, Alpn)> {
         let limit = self.upstream.timeouts.connect;
         if let Address::Unix(path) = &endpoint.address {
             return connect::unix(path, limit).await;

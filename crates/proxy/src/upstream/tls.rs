@@ -17,7 +17,8 @@ pub(crate) struct ClientTls {
 impl ClientTls {
     /// For a server that must be called `name`.
     pub(crate) fn new(config: Arc<ClientConfig>, name: &str) -> Result<Self, String> {
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("'{name}' is no name a certificate could have"))?;
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| format!("'{name}' is no name a certificate could have"))?;
         Ok(Self { config, name })
     }
 }
@@ -65,14 +66,17 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 
 /// The private key in a PEM file.
 pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| format!("'{}' cannot be read as a PEM private key: {error}", path.display()))
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|error| format!("'{}' cannot be read as a PEM private key: {error}", path.display()))
 }
 
 /// The authorities in a PEM file.
 pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| format!("'{}' has an unusable authority in it: {error}", path.display()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("'{}' has an unusable authority in it: {error}", path.display()))?;
     }
     Ok(roots)
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use gwanmun_core::{Code, Fault};
+use gwanmun_telemetry::metrics::UpstreamConnection;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
-use gwanmun_telemetry::metrics::UpstreamConnection;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, Sleep};
@@ -97,13 +97,34 @@ enum Sending {
 
 impl Call {
     /// Prepares a request; nothing is sent before [`Call::head`] is awaited.
-    pub(crate) fn new(mut idle: Idle, home: Rc<Pool>, method: Method, target: &str, host: &HeaderValue, headers: &HeaderMap, body: Body) -> Self {
+    pub(crate) fn new(
+        mut idle: Idle,
+        home: Rc<Pool>,
+        method: Method,
+        target: &str,
+        host: &HeaderValue,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Self {
         let framing = Framing::of(&method, body.exact_length());
         idle.outbound.clear();
         encode::head(&mut idle.outbound, &method, target, host, headers, framing);
-        let sending = if framing == Framing::Absent || framing == Framing::Length(0) { Sending::Rest } else { Sending::Body };
+        let sending =
+            if framing == Framing::Absent || framing == Framing::Length(0) { Sending::Rest } else { Sending::Body };
         let decoder = decode::Body::Done;
-        Self { idle, home, method, body, framing, sending, large: Bytes::new(), body_sent_at: None, decoder, keep_alive: false, interim: 0 }
+        Self {
+            idle,
+            home,
+            method,
+            body,
+            framing,
+            sending,
+            large: Bytes::new(),
+            body_sent_at: None,
+            decoder,
+            keep_alive: false,
+            interim: 0,
+        }
     }
 
     /// Sends the request and waits for the head of the answer, at most `limit` after the last piece of the request.
@@ -175,7 +196,9 @@ impl Call {
                     continue;
                 }
                 self.decoder = decode::Body::of(&self.method, &head).map_err(CallError::Malformed)?;
-                self.keep_alive = head.version == Version::HTTP_11 && self.decoder != decode::Body::UntilClose && !says_close(&head.headers);
+                self.keep_alive = head.version == Version::HTTP_11
+                    && self.decoder != decode::Body::UntilClose
+                    && !says_close(&head.headers);
                 return Poll::Ready(Ok(ResponseHead { status: head.status, headers: head.headers }));
             }
             let outcome = match self.poll_read(cx) {
@@ -188,7 +211,9 @@ impl Call {
             };
             match outcome {
                 Ok(0) if self.idle.inbound.is_empty() && self.interim == 0 => {
-                    return Poll::Ready(Err(CallError::Closed(sent.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))));
+                    return Poll::Ready(Err(CallError::Closed(
+                        sent.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()),
+                    )));
                 }
                 Ok(0) => return Poll::Ready(Err(CallError::Truncated)),
                 Ok(_) => {}
@@ -259,7 +284,9 @@ impl Call {
             match self.framing {
                 Framing::Chunked => encode::last_chunk(out, None),
                 Framing::Length(0) | Framing::Absent => {}
-                Framing::Length(_) => return Poll::Ready(Err(Fault::new(Code::MalformedRequest, "the body is shorter than its length"))),
+                Framing::Length(_) => {
+                    return Poll::Ready(Err(Fault::new(Code::MalformedRequest, "the body is shorter than its length")));
+                }
             }
             self.sending = Sending::Rest;
             return Poll::Ready(Ok(()));
@@ -281,10 +308,14 @@ impl Call {
         match &mut self.framing {
             Framing::Length(left) => {
                 let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                *left = left.checked_sub(length).ok_or_else(|| Fault::new(Code::MalformedRequest, "the body is longer than its length"))?;
+                *left = left
+                    .checked_sub(length)
+                    .ok_or_else(|| Fault::new(Code::MalformedRequest, "the body is longer than its length"))?;
             }
             Framing::Chunked => encode::chunk_head(out, data.len()),
-            Framing::Absent => return Poll::Ready(Err(Fault::new(Code::MalformedRequest, "a body came where there was none"))),
+            Framing::Absent => {
+                return Poll::Ready(Err(Fault::new(Code::MalformedRequest, "a body came where there was none")));
+            }
         }
         if data.len() >= LARGE_WRITE {
             self.large = data;
@@ -360,9 +391,13 @@ impl http_body::Body for AnswerBody {
             }
             match call.poll_read(cx) {
                 Poll::Ready(Ok(0)) if call.decoder.ends_with_connection() => break None,
-                Poll::Ready(Ok(0)) => break Some(Err(Fault::new(Code::UpstreamMalformed, "the answer ended before its end"))),
+                Poll::Ready(Ok(0)) => {
+                    break Some(Err(Fault::new(Code::UpstreamMalformed, "the answer ended before its end")));
+                }
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => break Some(Err(Fault::new(Code::UpstreamMalformed, format!("the answer broke off: {error}")))),
+                Poll::Ready(Err(error)) => {
+                    break Some(Err(Fault::new(Code::UpstreamMalformed, format!("the answer broke off: {error}"))));
+                }
                 Poll::Pending => {
                     ready!(this.poll_timer(cx));
                     break Some(Err(Fault::new(Code::UpstreamTimeout, "the answer's body paused for too long")));
@@ -387,7 +422,11 @@ impl http_body::Body for AnswerBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+        let first = self
+            .first
+            .as_ref()
+            .and_then(Frame::data_ref)
+            .map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
         match self.call.as_ref().map_or(Some(0), |call| call.decoder.exact_length()) {
             Some(rest) => SizeHint::with_exact(first.saturating_add(rest)),
             None => SizeHint::default(),

@@ -30,20 +30,23 @@ pub(crate) struct Head {
 pub(crate) fn head(input: &mut BytesMut) -> Result<Option<Head>, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut []);
-    let length = match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut fields) {
-        Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
-        Ok(httparse::Status::Partial) if input.len() < MAX_HEAD => return Ok(None),
-        Ok(_) => return Err(Malformed("the head of the answer is too large")),
-        Err(httparse::Error::TooManyHeaders) => return Err(Malformed("the answer has too many header fields")),
-        Err(_) => return Err(Malformed("the head of the answer cannot be parsed")),
-    };
-    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed("the status is no status"))?;
+    let length =
+        match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut fields) {
+            Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
+            Ok(httparse::Status::Partial) if input.len() < MAX_HEAD => return Ok(None),
+            Ok(_) => return Err(Malformed("the head of the answer is too large")),
+            Err(httparse::Error::TooManyHeaders) => return Err(Malformed("the answer has too many header fields")),
+            Err(_) => return Err(Malformed("the head of the answer cannot be parsed")),
+        };
+    let status =
+        response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed("the status is no status"))?;
     let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     // Where each field stands, so that its value can share the buffer once that is frozen.
     let base = input.as_ptr().addr();
     let mut places = smallvec::SmallVec::<[(HeaderName, usize, usize); 24]>::new();
     for field in response.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed("a header name is malformed"))?;
+        let name =
+            HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed("a header name is malformed"))?;
         let start = field.value.as_ptr().addr() - base;
         places.push((name, start, start + field.value.len()));
     }
@@ -53,7 +56,8 @@ pub(crate) fn head(input: &mut BytesMut) -> Result<Option<Head>, Malformed> {
     }
     let mut headers = HeaderMap::with_capacity(places.len() + 4);
     for (name, start, end) in places {
-        let value = HeaderValue::from_maybe_shared(block.slice(start..end)).map_err(|_| Malformed("a header value is malformed"))?;
+        let value = HeaderValue::from_maybe_shared(block.slice(start..end))
+            .map_err(|_| Malformed("a header value is malformed"))?;
         headers.append(name, value);
     }
     Ok(Some(Head { status, version, headers }))
@@ -99,7 +103,10 @@ impl Body {
     pub(crate) fn of(method: &Method, head: &Head) -> Result<Self, Malformed> {
         let codings = head.headers.get_all(TRANSFER_ENCODING);
         let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
-        if *method == Method::HEAD || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || head.status.is_informational() {
+        if *method == Method::HEAD
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || head.status.is_informational()
+        {
             return Ok(Self::Done);
         }
         let mut codings = codings.iter();
@@ -200,13 +207,18 @@ fn take(input: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
 /// The size in a chunk's first line; extensions are read over, within a bound (RFC 9112 section 7.1.1).
 fn chunk_size(input: &mut BytesMut) -> Result<Option<u64>, Malformed> {
     let Some(end) = memchr::memchr(b'\n', input) else {
-        return if input.len() > MAX_CHUNK_LINE { Err(Malformed("the size line of a chunk is too long")) } else { Ok(None) };
+        return if input.len() > MAX_CHUNK_LINE {
+            Err(Malformed("the size line of a chunk is too long"))
+        } else {
+            Ok(None)
+        };
     };
     if end > MAX_CHUNK_LINE {
         return Err(Malformed("the size line of a chunk is too long"));
     }
     let line = input.split_to(end + 1);
-    let line = line.strip_suffix(b"\r\n").ok_or(Malformed("the size line of a chunk ends without a carriage return"))?;
+    let line =
+        line.strip_suffix(b"\r\n").ok_or(Malformed("the size line of a chunk ends without a carriage return"))?;
     let digits = line.split(|&byte| byte == b';').next().unwrap_or_default();
     let extension = line.get(digits.len()..).unwrap_or_default();
     if extension.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
@@ -241,7 +253,8 @@ fn trailers(input: &mut BytesMut) -> Result<Option<HeaderMap>, Malformed> {
     };
     let mut trailers = HeaderMap::with_capacity(parsed.len());
     for field in parsed {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed("a trailer name is malformed"))?;
+        let name =
+            HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed("a trailer name is malformed"))?;
         if name == CONTENT_LENGTH || name == TRANSFER_ENCODING || name == http::header::HOST {
             return Err(Malformed("a trailer would change the framing"));
         }
@@ -290,11 +303,11 @@ mod tests {
         let (mut body, mut trailers) = (Vec::new(), 0);
         let mut pieces = pieces.iter();
         loop {
-            if found.is_none() {
-                if let Some(read) = head(&mut input)? {
-                    let framing = Body::of(&Method::GET, &read)?;
-                    found = Some((read, framing));
-                }
+            if found.is_none()
+                && let Some(read) = head(&mut input)?
+            {
+                let framing = Body::of(&Method::GET, &read)?;
+                found = Some((read, framing));
             }
             if let Some((read, framing)) = &mut found {
                 loop {

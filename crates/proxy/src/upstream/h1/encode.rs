@@ -27,7 +27,14 @@ impl Framing {
 
 /// Writes a request's head. `headers` has no framing and no hop-by-hop fields but `upgrade`, which makes this request
 /// ask for one.
-pub(crate) fn head(out: &mut BytesMut, method: &Method, target: &str, host: &HeaderValue, headers: &HeaderMap, framing: Framing) {
+pub(crate) fn head(
+    out: &mut BytesMut,
+    method: &Method,
+    target: &str,
+    host: &HeaderValue,
+    headers: &HeaderMap,
+    framing: Framing,
+) {
     out.reserve(256 + target.len() + headers.len() * 48);
     out.put_slice(method.as_str().as_bytes());
     out.put_u8(b' ');

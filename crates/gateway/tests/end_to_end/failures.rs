@@ -1,0 +1,315 @@
+//! Upstreams that fail in every way there is: what the client is told, what the log says, and that nothing is sent twice
+//! that might have been acted on.
+
+use gwanmun_testkit::{Http2, Message, Reply, Script, Speaks, Upstream};
+use http::Response;
+use serde_json::Value;
+
+use crate::{all_to, all_to_service, start};
+
+/// The problem `answer` is, which must have the shape of RFC 9457.
+fn problem(answer: &Message) -> (u16, String) {
+    assert_eq!(answer.header("content-type").as_deref(), Some("application/problem+json"));
+    let problem = answer.json();
+    assert_eq!(problem["status"], answer.status());
+    assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{problem}");
+    let code = problem["type"].as_str().and_then(|kind| kind.strip_prefix("urn:gwanmun:fault:")).unwrap_or_else(|| panic!("{problem}"));
+    (answer.status(), code.to_owned())
+}
+
+async fn failing(url: &str, status: u16, code: &str) {
+    let gateway = start(&all_to_service(url, "timeouts: {response: 300ms, connect: 300ms}")).await;
+    let answer = gateway.get("/").await;
+    assert_eq!(problem(&answer), (status, code.to_owned()), "{url}");
+    let line = gateway.access_line(|_| true).await;
+    assert_eq!((&line["status"], &line["fault"]), (&status.into(), &code.into()));
+    assert_eq!(line["trace_id"], answer.json()["trace_id"], "the client can tell us where to look");
+    assert_eq!(line["upstream"], "service");
+    assert_eq!(line["endpoint"], url);
+    assert!(!answer.text().contains("127.0.0.1"), "no internal detail leaves: {answer:?}");
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    failing(&format!("http://{}", Script::absent().await), 502, "upstream-unreachable").await;
+    failing(&format!("h2c://{}", Script::absent().await), 502, "upstream-unreachable").await;
+    failing("unix:/nobody/listens/here", 502, "upstream-unreachable").await;
+    failing("http://no-such-name.invalid", 502, "upstream-unreachable").await;
+}
+
+#[tokio::test]
+async fn no_answer_comes() {
+    let upstream = Script::play(|mut connection, _| async move {
+        let _ = connection.rest().await;
+    })
+    .await;
+    failing(&upstream.url(), 504, "upstream-timeout").await;
+}
+
+#[tokio::test]
+async fn half_a_head_comes_and_then_nothing() {
+    let upstream = Script::play(|mut connection, _| async move {
+        connection.send("HTTP/1.1 200 OK\r\nContent-").await;
+        let _ = connection.rest().await;
+    })
+    .await;
+    failing(&upstream.url(), 504, "upstream-timeout").await;
+}
+
+#[tokio::test]
+async fn the_connection_closes_before_the_head() {
+    let at_once = Script::play(|connection, _| async move { drop(connection) }).await;
+    failing(&at_once.url(), 502, "upstream-unreachable").await;
+    failing(&Script::saying("").await.url(), 502, "upstream-unreachable").await;
+}
+
+#[tokio::test]
+async fn the_connection_closes_within_the_head() {
+    failing(&Script::saying("HTTP/1.1 200 OK\r\nContent-Le").await.url(), 502, "upstream-malformed").await;
+    failing(&Script::saying("HTTP/1.1 100 Continue\r\n\r\n").await.url(), 502, "upstream-malformed").await;
+}
+
+#[tokio::test]
+async fn the_answer_is_no_http() {
+    for answer in [
+        "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a size\r\n",
+        "HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    ] {
+        failing(&Script::saying(answer).await.url(), 502, "upstream-malformed").await;
+    }
+    failing(&Script::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.url().replace("http:", "h2c:"), 502, "upstream-malformed").await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_never_a_complete_message() {
+    let fed_and_failed = |speaks| {
+        Upstream::answering(speaks, |_| async {
+            let (feed, body) = Reply::fed();
+            tokio::spawn(async move {
+                feed.data("half").await;
+                feed.fail().await;
+            });
+            Response::new(body)
+        })
+    };
+    let scripts = [
+        Script::saying("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await,
+        Script::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").await,
+        Script::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n").await,
+        Script::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n").await,
+    ];
+    let upstreams = [fed_and_failed(Speaks::Http1).await, fed_and_failed(Speaks::Http2).await];
+    let urls = scripts.iter().map(Script::url).chain(upstreams.iter().map(|upstream| upstream.url().to_owned()));
+    for url in urls {
+        let gateway = start(&all_to(&url)).await;
+        let mut client = gateway.connect().await;
+        client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let answer = client.try_answer("GET").await;
+        assert!(answer.is_err(), "{url}: {answer:?}");
+
+        let mut client = Http2::tcp(gateway.web()).await;
+        let request = client.request("GET", "/2").body(Reply::empty()).unwrap();
+        let answer = client.try_ask(request).await;
+        assert!(answer.is_err(), "{url}: {answer:?}");
+        let request = client.request("GET", "/3").body(Reply::empty()).unwrap();
+        assert_eq!(client.send(request).await.map(|answer| answer.status().as_u16()).ok(), Some(200), "only the stream is cut");
+
+        for path in ["/1", "/2"] {
+            let line = gateway.access_line(|line| line["path"] == path).await;
+            assert_eq!((&line["status"], &line["fault"]), (&200.into(), &"upstream-malformed".into()), "{url} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_pauses_for_too_long_is_cut() {
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let upstream = Upstream::answering(speaks, |_| async {
+            let (feed, body) = Reply::fed();
+            tokio::spawn(async move {
+                feed.data("half").await;
+                feed.refused().await;
+            });
+            Response::new(body)
+        })
+        .await;
+        let gateway = start(&all_to_service(upstream.url(), "timeouts: {idle: 200ms}")).await;
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(client.try_answer("GET").await.is_err());
+        let line = gateway.access_line(|_| true).await;
+        assert_eq!((&line["status"], &line["fault"]), (&200.into(), &"upstream-timeout".into()));
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_that_takes_too_long_altogether_is_cut() {
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let upstream = Upstream::answering(speaks, |_| async {
+            let (feed, body) = Reply::fed();
+            tokio::spawn(async move {
+                while feed.data("more").await {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            });
+            Response::new(body)
+        })
+        .await;
+        let gateway = start(&all_to_service(upstream.url(), "timeouts: {total: 400ms}")).await;
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(client.try_answer("GET").await.is_err(), "{}", upstream.url());
+        let line = gateway.access_line(|_| true).await;
+        assert_eq!((&line["status"], &line["fault"]), (&200.into(), &"upstream-timeout".into()));
+    }
+}
+
+/// A service that answers the first request of its first connection and closes that connection at the second one.
+async fn closing_when_used_again() -> Script {
+    Script::play(|mut connection, number| async move {
+        while let Ok(request) = connection.request().await {
+            if number == 0 && request.target() != "/first" {
+                return;
+            }
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_turns_out_closed_costs_a_safe_request_nothing() {
+    for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
+        let upstream = closing_when_used_again().await;
+        let gateway = start(&all_to(&upstream.url())).await;
+        let mut client = gateway.connect().await;
+        assert_eq!(client.get("/first").await.status(), 200);
+        client.send(format!("{method} /second HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        let answer = client.head().await.unwrap();
+        assert_eq!((answer.status(), upstream.connections()), (200, 2), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_been_acted_on_is_not_sent_again() {
+    for (method, body) in [("POST", ""), ("PATCH", ""), ("POST", "body"), ("PUT", "body")] {
+        let upstream = closing_when_used_again().await;
+        let gateway = start(&all_to(&upstream.url())).await;
+        let mut client = gateway.connect().await;
+        assert_eq!(client.get("/first").await.status(), 200);
+        client.send(format!("{method} /second HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        assert_eq!(problem(&client.answer().await), (502, "upstream-unreachable".to_owned()), "{method}");
+        assert_eq!(upstream.connections(), 1, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_not_asked_for_a_third_time() {
+    let upstream = Script::play(|mut connection, number| async move {
+        if number == 0 {
+            connection.request().await.unwrap();
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        }
+        let _ = connection.request().await;
+    })
+    .await;
+    let gateway = start(&all_to(&upstream.url())).await;
+    let mut client = gateway.connect().await;
+    assert_eq!(client.get("/").await.status(), 200);
+    assert_eq!(client.get("/").await.status(), 502);
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[tokio::test]
+async fn bytes_behind_an_answer_never_become_the_next_one() {
+    let upstream = Script::play(|mut connection, number| async move {
+        while let Ok(request) = connection.request().await {
+            let honest = format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}");
+            let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+            let extra = if request.method() == "HEAD" { "hello" } else { forged };
+            connection.send(honest + extra).await;
+        }
+    })
+    .await;
+    let gateway = start(&all_to(&upstream.url())).await;
+    let mut client = gateway.connect().await;
+    for number in 0..3 {
+        assert_eq!(client.get("/").await.text(), number.to_string(), "each on a connection of its own");
+    }
+    assert_eq!(client.ask("HEAD", "/", "").await.status(), 200);
+    assert_eq!(client.get("/").await.text(), "4");
+}
+
+#[tokio::test]
+async fn bytes_that_come_late_behind_an_answer_never_become_the_next_one() {
+    let (say, mut said) = tokio::sync::mpsc::channel::<()>(1);
+    let say = std::sync::Mutex::new(Some(say));
+    let upstream = Script::play(move |mut connection, number| {
+        let say = say.lock().unwrap().take();
+        async move {
+            connection.request().await.unwrap();
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}")).await;
+            if let Some(say) = say {
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged").await;
+                say.send(()).await.unwrap();
+            }
+            let _ = connection.request().await;
+        }
+    })
+    .await;
+    let gateway = start(&all_to(&upstream.url())).await;
+    let mut client = gateway.connect().await;
+    assert_eq!(client.get("/").await.text(), "0");
+    said.recv().await.unwrap();
+    assert_eq!(client.get("/").await.text(), "1");
+}
+
+#[tokio::test]
+async fn a_body_longer_than_told_is_cut_to_what_was_told() {
+    let upstream = Script::saying("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlonger").await;
+    let gateway = start(&all_to(&upstream.url())).await;
+    let mut client = gateway.connect().await;
+    assert_eq!(client.get("/").await.text(), "long");
+    assert_eq!(client.get("/").await.text(), "long");
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[tokio::test]
+async fn callers_of_grpc_are_told_in_grpc() {
+    let gateway = start(&all_to(&format!("h2c://{}", Script::absent().await))).await;
+    let mut client = Http2::tcp(gateway.web()).await;
+    for content_type in ["application/grpc", "application/grpc+proto"] {
+        let request = client.request("POST", "/a.B/C").header("content-type", content_type).body(Reply::from("x")).unwrap();
+        let answer = client.ask(request).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.header("content-type").as_deref(), Some("application/grpc"));
+        assert_eq!(answer.header("grpc-status").as_deref(), Some("14"), "unavailable");
+        assert!(answer.header("grpc-message").is_some());
+        assert!(answer.body.is_empty());
+    }
+    let line = gateway.access_line(|_| true).await;
+    assert_eq!((&line["fault"], &line["route"]), (&"upstream-unreachable".into(), &"all".into()));
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_is_the_clients_fault() {
+    let upstream = Upstream::recording(Speaks::Http1).await;
+    let gateway = start(&format!("limits: {{body-timeout: 200ms}}\n{}", all_to(upstream.url()))).await;
+    let mut client = gateway.connect().await;
+    client.send("POST /gone HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").await;
+    drop(client);
+    let line = gateway.access_line(|line| line["path"] == "/gone").await;
+    assert!(matches!(line["fault"].as_str(), Some("malformed-request") | None), "{line}");
+
+    let mut client = gateway.connect().await;
+    client.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").await;
+    assert_eq!(problem(&client.answer().await), (408, "request-timeout".to_owned()));
+    let line = gateway.access_line(|line| line["path"] == "/slow").await;
+    assert_eq!(line["fault"], Value::from("request-timeout"));
+    assert_eq!(upstream.requests(), 0, "half a request is none");
+}
