@@ -12,7 +12,8 @@ use crate::terminal::{complain, stderr_style};
 use crate::testing::{Case, Known, cases};
 
 /// Lists that grow from file to file, and what their elements are known by.
-const MERGE: MergeRules = MergeRules { append: &[("routes", Some("id")), ("listeners", Some("name")), ("tests", None)] };
+const MERGE: MergeRules =
+    MergeRules { append: &[("routes", Some("id")), ("listeners", Some("name")), ("tests", None)] };
 
 /// A configuration that has been read; good if there is a plan.
 pub(crate) struct Configuration {

@@ -39,8 +39,11 @@ pub(crate) struct State {
     readiness: std::cell::Cell<Readiness>,
     /// The configuration as JSON, secrets masked.
     configuration: RefCell<String>,
-    plan: RefCell<Option<Box<dyn Fn() -> Arc<Plan>>>>,
+    plan: RefCell<Option<PlanInForce>>,
 }
+
+/// Gives the plan that requests follow now.
+type PlanInForce = Box<dyn Fn() -> Arc<Plan>>;
 
 /// What failed, and why.
 pub(crate) struct BindError(pub(crate) &'static str, pub(crate) io::Error);
@@ -56,11 +59,15 @@ impl Management {
     /// Binds the ports.
     pub(crate) async fn bind(configuration: &Configuration, metrics: Metrics) -> Result<Self, BindError> {
         let spec = &configuration.spec.management;
-        let listener = TcpListener::bind(spec.address.as_str()).await.map_err(|error| BindError("management.address cannot be bound", error))?;
+        let listener = TcpListener::bind(spec.address.as_str())
+            .await
+            .map_err(|error| BindError("management.address cannot be bound", error))?;
         let probes = match &spec.probes {
-            Some(address) => {
-                Some(TcpListener::bind(address.as_str()).await.map_err(|error| BindError("management.probes cannot be bound", error))?)
-            }
+            Some(address) => Some(
+                TcpListener::bind(address.as_str())
+                    .await
+                    .map_err(|error| BindError("management.probes cannot be bound", error))?,
+            ),
             None => None,
         };
         let state = State {
@@ -109,8 +116,10 @@ async fn accept(listener: TcpListener, state: Rc<State>, shows: Shows) {
                 let response = answer(&state, shows, &request);
                 async move { Ok::<_, Infallible>(response) }
             });
-            let connection =
-                http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).serve_connection(TokioIo::new(stream), service);
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 tracing::debug!(event = "management-connection-ended", %error, "a management connection ended early");
             }

@@ -96,12 +96,20 @@ fn page<T>(kind: Kind, item: &Item<T>, generator: &mut SchemaGenerator) -> Page 
         None if arguments.iter().any(|argument| argument.is_required) => Short::No,
         None => Short::Name,
     };
-    Page { kind, name: item.name, description: paragraphs(schema), arguments, short, example: item.example.trim_start_matches('\n') }
+    Page {
+        kind,
+        name: item.name,
+        description: paragraphs(schema),
+        arguments,
+        short,
+        example: item.example.trim_start_matches('\n'),
+    }
 }
 
 /// Required ones first, then as the schema has them.
 fn arguments(schema: &Value, definitions: &Map<String, Value>) -> Vec<Argument> {
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     let argument = |(name, schema): (&String, &Value)| Argument {
         name: name.clone(),
@@ -118,7 +126,10 @@ fn arguments(schema: &Value, definitions: &Map<String, Value>) -> Vec<Argument> 
 /// The lines of a paragraph joined; a blank line ends one.
 fn paragraphs(schema: &Value) -> Vec<String> {
     let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-    text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty()).collect()
+    text.split("\n\n")
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|text| !text.is_empty())
+        .collect()
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -145,10 +156,18 @@ mod tests {
     #[test]
     fn a_page_knows_arguments_with_types_and_defaults() {
         let page = page_of("add-response-header");
-        let told: Vec<_> = page.arguments.iter().map(|it| (it.name.as_str(), it.value.as_str(), it.is_required, it.default.as_deref())).collect();
+        let told: Vec<_> = page
+            .arguments
+            .iter()
+            .map(|it| (it.name.as_str(), it.value.as_str(), it.is_required, it.default.as_deref()))
+            .collect();
         assert_eq!(
             told,
-            [("name", "text", true, None), ("value", "text", true, None), ("override", "true or false", false, Some("true"))]
+            [
+                ("name", "text", true, None),
+                ("value", "text", true, None),
+                ("override", "true or false", false, Some("true"))
+            ]
         );
         assert_eq!(page.short, Short::No);
         assert_eq!(page.summary(), "Adds a header to the response.");
@@ -166,7 +185,12 @@ mod tests {
         for page in pages(&Registry::standard()) {
             assert!(!page.summary().is_empty() && !page.example.is_empty(), "{}", page.name);
             for argument in &page.arguments {
-                assert!(!argument.value.is_empty() && !argument.description.is_empty(), "{} of {}", argument.name, page.name);
+                assert!(
+                    !argument.value.is_empty() && !argument.description.is_empty(),
+                    "{} of {}",
+                    argument.name,
+                    page.name
+                );
             }
         }
     }

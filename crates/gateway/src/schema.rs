@@ -32,7 +32,10 @@ pub(crate) fn schema(registry: &Registry) -> Value {
     let mut document = root.to_value();
     let (predicate, filter) = (json!({"$ref": "#/$defs/Predicate"}), json!({"$ref": "#/$defs/Filter"}));
     if let Some(definitions) = document.get_mut("$defs").and_then(Value::as_object_mut) {
-        definitions.insert("Predicate".to_owned(), predicates.with_combinations(&predicate).schema("A predicate: its name and its arguments."));
+        definitions.insert(
+            "Predicate".to_owned(),
+            predicates.with_combinations(&predicate).schema("A predicate: its name and its arguments."),
+        );
         definitions.insert("Filter".to_owned(), filters.schema("A filter: its name and its arguments."));
     }
     for (place, known) in [
@@ -41,10 +44,13 @@ pub(crate) fn schema(registry: &Registry) -> Value {
         ("/properties/tests/items", &test),
         ("/$defs/RouteSpec/properties/predicates/items", &predicate),
         ("/$defs/RouteSpec/properties/filters/items", &filter),
-        ("/$defs/UpstreamSpec/properties/endpoints", &json!({
-            "description": "Where it listens.",
-            "anyOf": [endpoint, {"type": "array", "items": endpoint}],
-        })),
+        (
+            "/$defs/UpstreamSpec/properties/endpoints",
+            &json!({
+                "description": "Where it listens.",
+                "anyOf": [endpoint, {"type": "array", "items": endpoint}],
+            }),
+        ),
     ] {
         if let Some(open) = document.pointer_mut(place) {
             *open = known.clone();
@@ -104,12 +110,9 @@ impl Named {
             "minProperties": 1,
             "maxProperties": 1,
         });
-        if self.bare.is_empty() {
-            let mut map = map;
-            map["description"] = description.into();
-            return map;
-        }
-        json!({"description": description, "anyOf": [map, {"enum": self.bare}]})
+        let bare = (!self.bare.is_empty()).then(|| json!({"enum": self.bare}));
+        let alternatives: Vec<Value> = [map].into_iter().chain(bare).collect();
+        json!({"description": description, "anyOf": alternatives})
     }
 }
 
@@ -179,7 +182,10 @@ mod tests {
     #[test]
     fn every_name_has_its_own_arguments() {
         let (document, registry) = (document(), Registry::standard());
-        let (predicates, filters) = (&document["$defs"]["Predicate"]["properties"], &document["$defs"]["Filter"]["anyOf"][0]["properties"]);
+        let (predicates, filters) = (
+            &document["$defs"]["Predicate"]["anyOf"][0]["properties"],
+            &document["$defs"]["Filter"]["anyOf"][0]["properties"],
+        );
         for name in registry.catalog().predicates().map(|item| item.name).chain(["any", "all", "not"]) {
             assert!(predicates[name].is_object(), "{name} is missing");
         }
@@ -189,7 +195,12 @@ mod tests {
         let strip_prefix = &filters["strip-prefix"]["anyOf"];
         assert_eq!(strip_prefix[0], json!({"$ref": "#/$defs/StripPrefixSpec"}));
         assert_eq!(strip_prefix[1]["minimum"], 1);
-        assert!(document["$defs"]["Filter"]["anyOf"][1]["enum"].as_array().unwrap().contains(&json!("preserve-host-header")));
+        assert!(
+            document["$defs"]["Filter"]["anyOf"][1]["enum"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("preserve-host-header"))
+        );
         assert_eq!(filters["preserve-host-header"]["anyOf"][1], json!({"type": "null"}));
     }
 
@@ -199,7 +210,10 @@ mod tests {
         assert_eq!(document["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(document["$id"], ID);
         assert_eq!(document["additionalProperties"], false);
-        assert_eq!(document["$defs"]["RouteSpec"]["properties"]["predicates"]["items"], json!({"$ref": "#/$defs/Predicate"}));
+        assert_eq!(
+            document["$defs"]["RouteSpec"]["properties"]["predicates"]["items"],
+            json!({"$ref": "#/$defs/Predicate"})
+        );
         assert_eq!(document["properties"]["tests"]["items"], json!({"$ref": "#/$defs/TestSpec"}));
         assert!(document["$defs"]["TestSpec"]["properties"]["expect"].is_object());
     }

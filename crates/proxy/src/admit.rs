@@ -11,7 +11,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use hyper::body::Incoming;
 
-use crate::body::{self, Body};
+use crate::body::{self, Body, Bounds};
 use crate::client_address;
 use crate::exchange::{Connection, Exchange, Request, Upgrade};
 use crate::forward::{self, Present, TRACEPARENT};
@@ -28,13 +28,8 @@ pub(crate) fn admit(
 ) -> (Exchange, Result<(), Fault>) {
     let (mut parts, incoming) = request.into_parts();
     let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-    let body = body::bounded(
-        Body::from_client(incoming),
-        limits.body_timeout,
-        Code::RequestTimeout,
-        limits.body_bytes,
-        Rc::clone(received),
-    );
+    let bounds = Bounds { pause: limits.body_timeout, bytes: limits.body_bytes, internal: &plan.internal_headers };
+    let body = body::bounded(Body::from_client(incoming), &bounds, received);
     let incoming = Head { method: parts.method, version: parts.version, uri: parts.uri, headers: parts.headers };
     exchange_of(plan, limits, connection, incoming, body, upgrade)
 }

@@ -1,6 +1,7 @@
 //! Bodies: what passes through as it comes, without being held. The only poll code on the data path lives here, in
 //! `listen` and in the upstream codec.
 
+mod followed;
 mod paced;
 mod recorded;
 
@@ -13,7 +14,8 @@ use gwanmun_core::{Code, Fault};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-pub(crate) use paced::{bounded, paced};
+pub(crate) use followed::followed;
+pub(crate) use paced::{Bounds, bounded, paced};
 pub(crate) use recorded::Recorded;
 
 /// A request's or a response's body.

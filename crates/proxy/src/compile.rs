@@ -69,7 +69,7 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
         routes,
         upstreams: upstreams.list,
         trusted_proxies,
-        internal_headers,
+        internal_headers: Arc::new(internal_headers),
         sample,
         clock: Arc::clone(&context.clock),
         default_tls: OnceLock::new(),

@@ -5,11 +5,15 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{CONNECTION, FORWARDED, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue};
 
 use crate::exchange::{Exchange, Scheme};
 use crate::filter::Response;
+use crate::plan::InternalHeaders;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -17,7 +21,6 @@ pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwa
 pub(crate) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -57,9 +60,8 @@ impl Present {
             match name.as_str() {
                 "connection" | "te" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
                 | "trailer" => present.hop_by_hop = true,
-                "forwarded" | "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" | "x-forwarded-port"
-                | "x-forwarded-prefix" | "traceparent" | "tracestate" => present.forwarding = true,
                 "content-length" | "expect" => present.framing = true,
+                name if needs_trust(name) => present.forwarding = true,
                 _ => {}
             }
         }
@@ -70,6 +72,10 @@ impl Present {
 /// Takes away what is for this hop only. Computed on what the client sent, before any filter, so that nobody can nominate
 /// what we add. `te: trailers` stays, since trailers are passed on.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Before what is nominated goes: who says `te` has to nominate it (RFC 9110 section 10.1.4).
+    let trailers_wanted = headers.get_all(TE).iter().any(|value| {
+        value.as_bytes().split(|&byte| byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    });
     if headers.contains_key(CONNECTION) {
         let nominated: Vec<HeaderName> = headers
             .get_all(CONNECTION)
@@ -82,9 +88,6 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         }
         headers.remove(CONNECTION);
     }
-    let trailers_wanted = headers.get_all(TE).iter().any(|value| {
-        value.as_bytes().split(|&byte| byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-    });
     if trailers_wanted {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     } else {
@@ -111,17 +114,27 @@ pub(crate) fn clean_response(response: &mut Response) {
 
 /// Takes away what an untrusted peer says about who the client is and which trace this is.
 pub(crate) fn distrust(headers: &mut HeaderMap) {
-    for name in [
-        FORWARDED,
-        X_FORWARDED_FOR,
-        X_FORWARDED_PROTO,
-        X_FORWARDED_HOST,
-        X_FORWARDED_PORT,
-        X_FORWARDED_PREFIX,
-        TRACEPARENT,
-        TRACESTATE,
-    ] {
+    let found: Vec<_> = headers.keys().filter(|name| needs_trust(name.as_str())).cloned().collect();
+    for name in found {
         headers.remove(name);
+    }
+}
+
+/// Whether a field says who the client is or which trace this is, which only a trusted proxy may say.
+fn needs_trust(name: &str) -> bool {
+    matches!(name, "forwarded" | "client-cert" | "client-cert-chain" | "traceparent" | "tracestate" | "b3")
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-b3-")
+}
+
+/// Takes out of a request's trailers what would be believed or would change the message if somebody behind merged them
+/// into the header section (RFC 9110 section 6.5.1).
+pub(crate) fn clean_trailers(trailers: &mut HeaderMap, internal: &InternalHeaders) {
+    internal.remove_from(trailers);
+    distrust(trailers);
+    remove_hop_by_hop(trailers);
+    for name in [HOST, CONTENT_LENGTH, AUTHORIZATION, COOKIE] {
+        trailers.remove(name);
     }
 }
 
@@ -226,7 +239,7 @@ mod tests {
 
     #[test]
     fn trailers_may_still_be_wanted() {
-        let mut headers = map(&[("te", "gzip, trailers")]);
+        let mut headers = map(&[("te", "gzip, trailers"), ("connection", "te")]);
         remove_hop_by_hop(&mut headers);
         assert_eq!(headers, map(&[("te", "trailers")]));
     }

@@ -31,7 +31,7 @@ pub struct Plan {
     /// Who may say who the client is.
     pub trusted_proxies: AddressSet,
     /// What never survives from outside.
-    pub internal_headers: InternalHeaders,
+    pub internal_headers: Arc<InternalHeaders>,
     /// The share of traces begun here that are marked as sampled.
     pub sample: f64,
     /// What time it is.

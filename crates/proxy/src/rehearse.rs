@@ -295,3 +295,169 @@ async fn collect(mut body: Body) -> Result<Bytes, Fault> {
     }
     Ok(all.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use gwanmun_config::{Diagnostics, Environment, MergeRules, decode, load_texts};
+    use gwanmun_core::SystemClock;
+    use schemars::JsonSchema;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::handle::Unwatched;
+    use crate::{Catalog, Context, Filter, FilterSpec, Parts, Step, Verdict, compile};
+
+    const LISTENERS: &str =
+        "listeners: [{address: '127.0.0.1:80'}, {name: second, address: '0.0.0.0:81'}, {address: 'unix:/s'}]\n";
+
+    /// Waits, then sends the request somewhere else.
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct ElsewhereSpec {
+        to: String,
+    }
+
+    struct Elsewhere(Uri);
+
+    impl FilterSpec for ElsewhereSpec {
+        const NAME: &'static str = "elsewhere";
+
+        fn build(self, _: &Parts<'_>) -> Result<Box<dyn Filter>, Invalid> {
+            Ok(Box::new(Elsewhere(self.to.parse().unwrap())))
+        }
+    }
+
+    impl Filter for Elsewhere {
+        fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Verdict<'a> {
+            Ok(Step::Wait(Box::pin(async move {
+                tokio::task::yield_now().await;
+                exchange.destination = Some(self.0.clone());
+                Ok(None)
+            })))
+        }
+    }
+
+    fn plan(text: &str) -> Plan {
+        let mut catalog = Catalog::default();
+        catalog.add_filter::<ElsewhereSpec>();
+        let texts = [("test".to_owned(), text.to_owned())];
+        let loaded = load_texts(&texts, &Environment::default(), &MergeRules::default());
+        let mut diagnostics: Diagnostics = loaded.diagnostics;
+        let spec = decode(&loaded.document, &mut diagnostics).unwrap();
+        let context = Context { catalog: &catalog, sources: &loaded.sources, clock: Arc::new(SystemClock) };
+        let plan = compile(&spec, &context, &mut diagnostics);
+        plan.unwrap_or_else(|| panic!("{diagnostics:?}"))
+    }
+
+    fn rehearsal(method: Method, url: &str) -> Rehearsal {
+        Rehearsal::new(method, url).unwrap()
+    }
+
+    fn run(rehearsal: Rehearsal, plan: &Plan) -> Rehearsed {
+        rehearsal.run(plan, &mut Unwatched).unwrap()
+    }
+
+    fn field<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+        headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn the_upstream_gets_what_it_would_get() {
+        let plan = plan(&format!("{LISTENERS}routes: [{{id: all, upstream: 'http://10.0.0.1:9'}}]\n"));
+        let mut request = rehearsal(Method::POST, "/a?b=c");
+        request.headers.insert("connection", HeaderValue::from_static("x-hop"));
+        request.headers.insert("x-hop", HeaderValue::from_static("1"));
+        request.body = Bytes::from("hello");
+        request.peer = Some("203.0.113.7".parse().unwrap());
+        request.answer.status = StatusCode::CREATED;
+        request.answer.headers.insert("keep-alive", HeaderValue::from_static("5"));
+        request.answer.body = Bytes::from("made");
+        let done = run(request, &plan);
+        let sent = done.sent.unwrap();
+        assert_eq!((sent.method.as_str(), sent.target.as_str(), &*sent.body), ("POST", "/a?b=c", &b"hello"[..]));
+        assert_eq!((&*sent.upstream, &*sent.endpoint), ("http://10.0.0.1:9", "http://10.0.0.1:9"));
+        assert_eq!(field(&sent.headers, "host"), "10.0.0.1:9");
+        assert_eq!(field(&sent.headers, "content-length"), "5");
+        assert_eq!(field(&sent.headers, "x-forwarded-for"), "203.0.113.7");
+        assert_eq!(field(&sent.headers, "x-forwarded-host"), "127.0.0.1:80");
+        assert!(!sent.headers.contains_key("x-hop") && !sent.headers.contains_key("connection"));
+        assert_eq!(done.route.as_deref(), Some("all"));
+        assert_eq!((done.response.status(), &**done.response.body()), (StatusCode::CREATED, &b"made"[..]));
+        assert!(done.response.headers().is_empty(), "{:?}", done.response.headers());
+        assert_eq!(done.fault, None);
+    }
+
+    #[test]
+    fn without_a_route_nothing_is_sent() {
+        let done = run(rehearsal(Method::GET, "/"), &plan("routes: []\n"));
+        assert!(done.sent.is_none() && done.route.is_none());
+        assert_eq!((done.fault, done.response.status()), (Some(Code::NoRoute), StatusCode::NOT_FOUND));
+        assert!(done.response.body().starts_with(b"{\"type\":\"urn:gwanmun:fault:no-route\""));
+    }
+
+    #[test]
+    fn the_listener_is_the_named_one_or_fits_the_url() {
+        let plan = plan(&format!("{LISTENERS}routes: [{{id: all, upstream: 'http://10.0.0.1:9'}}]\n"));
+        assert_eq!(&*run(rehearsal(Method::GET, "/"), &plan).listener, "127.0.0.1:80");
+        assert_eq!(&*run(rehearsal(Method::GET, "http://shop.example:81/"), &plan).listener, "second");
+        let mut named = rehearsal(Method::GET, "http://shop.example:81/");
+        named.listener = Some("unix:/s".to_owned());
+        let done = run(named.clone(), &plan);
+        assert_eq!(&*done.listener, "unix:/s");
+        let sent = done.sent.unwrap();
+        assert_eq!(field(&sent.headers, "x-forwarded-for"), "unknown");
+        assert_eq!(field(&sent.headers, "x-forwarded-host"), "shop.example:81");
+        named.listener = Some("third".to_owned());
+        let error = named.run(&plan, &mut Unwatched).unwrap_err();
+        assert_eq!(error.to_string(), "there is no listener called 'third'");
+    }
+
+    #[test]
+    fn the_same_request_always_goes_the_same_way() {
+        let plan = plan("routes: [{id: all, upstream: 'http://10.0.0.1:9'}]\n");
+        let trace = || field(&run(rehearsal(Method::GET, "/"), &plan).sent.unwrap().headers, "traceparent").to_owned();
+        let first = trace();
+        assert!(!first.is_empty());
+        assert_eq!(trace(), first);
+    }
+
+    #[test]
+    fn a_filter_may_wait_and_send_the_request_elsewhere() {
+        let plan = plan("routes: [{id: all, filters: [{elsewhere: 'http://10.9.9.9:7/'}]}]\n");
+        let sent = run(rehearsal(Method::GET, "/a"), &plan).sent.unwrap();
+        assert_eq!((&*sent.upstream, &*sent.endpoint), ("http://10.9.9.9:7", "http://10.9.9.9:7"));
+        assert_eq!(field(&sent.headers, "host"), "10.9.9.9:7");
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body() {
+        let plan = plan("routes: [{id: all, upstream: 'http://10.0.0.1:9'}]\n");
+        let mut request = rehearsal(Method::HEAD, "/");
+        request.answer.body = Bytes::from("no");
+        assert!(run(request, &plan).response.body().is_empty());
+    }
+
+    #[test]
+    fn a_refusal_at_the_door_is_seen() {
+        struct Seen(Option<Code>);
+        impl Watch for Seen {
+            fn answered(&mut self, _: &Exchange, _: &Response, fault: Option<&Fault>) {
+                self.0 = fault.map(Fault::code);
+            }
+        }
+        let mut seen = Seen(None);
+        let done = rehearsal(Method::GET, "/../x").run(&plan("routes: []\n"), &mut seen).unwrap();
+        assert_eq!((seen.0, done.fault), (Some(Code::MalformedRequest), Some(Code::MalformedRequest)));
+        assert_eq!(done.response.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn what_is_no_path_and_no_url_is_refused() {
+        for url in ["orders", "ftp://a/", "", "a b", "shop.example:80"] {
+            assert!(Rehearsal::new(Method::GET, url).is_err(), "{url}");
+        }
+        for url in ["*", "/", "https://a", "http://a:1/b?c"] {
+            assert!(Rehearsal::new(Method::GET, url).is_ok(), "{url}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Duration;
 
 use http::{Request, Version, header};
@@ -38,9 +39,10 @@ pub(crate) async fn accept(worker: Rc<Worker>, index: usize, socket: Socketed) -
     match socket {
         Socketed::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
+            let port = listener.local_addr()?.port();
             loop {
                 match listener.accept().await {
-                    Ok((stream, peer)) => begin(&worker, index, Arrived::Tcp(stream, peer)),
+                    Ok((stream, peer)) => begin(&worker, index, Arrived::Tcp { stream, peer, port }),
                     Err(error) => pause(&error).await,
                 }
             }
@@ -63,7 +65,7 @@ async fn pause(error: &std::io::Error) {
 }
 
 enum Arrived {
-    Tcp(TcpStream, SocketAddr),
+    Tcp { stream: TcpStream, peer: SocketAddr, port: u16 },
     Unix(tokio::net::UnixStream),
 }
 
@@ -93,9 +95,8 @@ async fn connection(
     let patience = listener.limits.header_timeout;
     let (carrier, peer, port) = match arrived {
         Arrived::Unix(stream) => (Carrier::Unix(stream), None, 0),
-        Arrived::Tcp(stream, peer) => {
+        Arrived::Tcp { stream, peer, port } => {
             stream.set_nodelay(true)?;
-            let port = stream.local_addr()?.port();
             match &listener.tls {
                 None => (Carrier::Tcp(stream), Some(peer), port),
                 Some(config) => {
@@ -218,7 +219,10 @@ async fn exchange(
     let finish = Finish::of(Rc::clone(worker), plan, began, exchange, response.status());
     let mut finish = Box::new(finish);
     let Some(tunnel) = tunnel else { return Ok(response.map(|body| Recorded::new(body, Some(finish)))) };
+    // A tunnel is a connection of its own now: draining waits for it.
+    let open = worker.drain.enter(Waker::noop());
     tokio::task::spawn_local(async move {
+        let _open = open;
         let passed = tunnel.run(limits.upgrade_idle_timeout).await;
         finish.passed(passed);
     });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -22,6 +22,7 @@ impl Authority {
     #[expect(clippy::new_without_default, reason = "every one is another")]
     pub fn new() -> Self {
         let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = named("authority");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap())
     }
@@ -35,7 +36,9 @@ impl Authority {
     pub fn issue(&self, names: &[&str]) -> Identity {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        let mut parameters = CertificateParams::new(names).unwrap();
+        parameters.distinguished_name = named("service");
+        let certificate = parameters.signed_by(&key, &self.0).unwrap();
         Identity { certificate: certificate.der().clone(), chain: certificate.pem(), key }
     }
 
@@ -70,6 +73,13 @@ impl Identity {
         config.alpn_protocols = protocols(alpn);
         config
     }
+}
+
+/// OpenSSL takes a certificate for self-signed whose issuer has its own name.
+fn named(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
 }
 
 fn protocols(names: &[&str]) -> Vec<Vec<u8>> {

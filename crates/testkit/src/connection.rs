@@ -17,12 +17,10 @@ use crate::certificates::Authority;
 use crate::message::Message;
 use crate::patience::patiently;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
 /// A connection with what has been read ahead.
 pub struct Connection {
-    stream: Box<dyn Stream>,
+    read: Box<dyn AsyncRead + Send + Unpin>,
+    write: Box<dyn AsyncWrite + Send + Unpin>,
     ahead: BytesMut,
 }
 
@@ -43,7 +41,14 @@ impl Connection {
     }
 
     pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self { stream: Box::new(stream), ahead: BytesMut::new() }
+        let (read, write) = tokio::io::split(stream);
+        Self { read: Box::new(read), write: Box::new(write), ahead: BytesMut::new() }
+    }
+
+    /// One to send with and one to receive with, for doing both at once.
+    pub fn split(self) -> (Self, Self) {
+        let to = Self { read: Box::new(tokio::io::empty()), write: self.write, ahead: BytesMut::new() };
+        (to, Self { read: self.read, write: Box::new(tokio::io::sink()), ahead: self.ahead })
     }
 
     /// Writes bytes.
@@ -53,13 +58,13 @@ impl Connection {
 
     /// Writes bytes to somebody who may have gone.
     pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref()).await?;
-        self.stream.flush().await
+        self.write.write_all(bytes.as_ref()).await?;
+        self.write.flush().await
     }
 
     /// Says that nothing more will be sent.
     pub async fn finish(&mut self) {
-        let _ = self.stream.shutdown().await;
+        let _ = self.write.shutdown().await;
     }
 
     /// Sends a GET and returns the whole answer.
@@ -141,13 +146,13 @@ impl Connection {
 
     /// Everything until the other side closes.
     pub async fn rest(&mut self) -> io::Result<Bytes> {
-        while self.stream.read_buf(&mut self.ahead).await? > 0 {}
+        while self.read.read_buf(&mut self.ahead).await? > 0 {}
         Ok(self.ahead.split().freeze())
     }
 
     /// Waits until the other side closes, in whatever way, and checks that it says nothing more before.
     pub async fn closed(&mut self) {
-        let rest = patiently("the end of a connection", self.stream.read_buf(&mut self.ahead)).await;
+        let rest = patiently("the end of a connection", self.read.read_buf(&mut self.ahead)).await;
         assert!(matches!(rest, Ok(0) | Err(_)), "more came: {:?}", String::from_utf8_lossy(&self.ahead));
         assert!(self.ahead.is_empty(), "more had come: {:?}", String::from_utf8_lossy(&self.ahead));
     }
@@ -197,7 +202,7 @@ impl Connection {
     }
 
     async fn more(&mut self) -> io::Result<()> {
-        match self.stream.read_buf(&mut self.ahead).await? {
+        match self.read.read_buf(&mut self.ahead).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }

@@ -75,10 +75,10 @@ impl Setup {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (access, log) = (Log::of(child.stdout.take().unwrap()), Log::of(child.stderr.take().unwrap()));
         let process = Process(Some(child));
-        tokio::select! {
-            biased;
-            () = log.ended() => Err(Refusal { code: process.ended().await, text: log.text() }),
-            _ = log.line(|line| line["event"] == "ready") => Ok(Gateway { process, setup: self, access, log }),
+        let ready = patiently("the gateway to be ready", log.line_before_end(|line| line["event"] == "ready")).await;
+        match ready {
+            Some(_) => Ok(Gateway { process, setup: self, access, log }),
+            None => Err(Refusal { code: process.ended().await, text: log.text() }),
         }
     }
 

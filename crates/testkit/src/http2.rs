@@ -60,7 +60,8 @@ impl Http2 {
         let (head, incoming) = self.send(request).await?.into_parts();
         assert_eq!(head.version, Version::HTTP_2);
         let (body, trailers) = patiently("the body of an answer", body::collect(incoming)).await?;
-        Ok(Message { start: Message::answer_start(head.version, head.status), headers: head.headers, body, trailers })
+        let start = Message::answer_start(head.version, head.status);
+        Ok(Message { start, headers: head.headers, body, trailers, ..Message::default() })
     }
 
     /// Sends a request and returns the whole answer.

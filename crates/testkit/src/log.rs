@@ -13,7 +13,7 @@ pub struct Log(watch::Receiver<Vec<Value>>);
 
 impl Log {
     /// Reads `pipe` to its end in a thread of its own.
-    pub(crate) fn of(pipe: impl Read + Send + 'static) -> Self {
+    pub fn of(pipe: impl Read + Send + 'static) -> Self {
         let (lines, log) = watch::channel(Vec::new());
         std::thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
@@ -33,14 +33,16 @@ impl Log {
     /// # Panics
     /// When the pipe ends, or patience, without such a line; the message shows all there was.
     pub async fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let line = tokio::time::timeout(PATIENCE, self.line_before_end(wanted)).await;
+        line.ok().flatten().unwrap_or_else(|| panic!("no line was as wanted among these:\n{}", self.text()))
+    }
+
+    /// The first line that is `wanted`; `None` when the pipe ends without one.
+    pub(crate) async fn line_before_end(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let found = |lines: &Vec<Value>| lines.iter().find(|line| wanted(line)).cloned();
         let mut log = self.0.clone();
-        let outcome = tokio::time::timeout(PATIENCE, log.wait_for(|lines| found(lines).is_some())).await;
-        let line = match outcome {
-            Ok(Ok(lines)) => found(&lines),
-            Ok(Err(_)) | Err(_) => found(&self.0.borrow()),
-        };
-        line.unwrap_or_else(|| panic!("no line was as wanted among these:\n{}", self.text()))
+        let lines = log.wait_for(|lines| found(lines).is_some()).await.ok()?;
+        found(&lines)
     }
 
     /// All lines so far.
@@ -55,7 +57,7 @@ impl Log {
     }
 
     /// Waits until the pipe has ended.
-    pub(crate) async fn ended(&self) {
+    pub async fn ended(&self) {
         let mut log = self.0.clone();
         while log.changed().await.is_ok() {}
     }

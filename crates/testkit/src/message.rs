@@ -10,6 +10,8 @@ use serde_json::Value;
 pub struct Message {
     /// The first line: `GET /a HTTP/1.1` or `HTTP/1.1 200 OK`.
     pub start: String,
+    /// Who an HTTP/2 request is for, which HTTP/1 says in `Host`.
+    pub authority: Option<String>,
     /// The fields of the head.
     pub headers: HeaderMap,
     /// The body, without its transfer coding.

@@ -53,12 +53,10 @@ impl Upstream {
                 let target = head.uri.path_and_query().map_or(head.uri.to_string(), ToString::to_string);
                 let mut message = Message {
                     start: format!("{} {target} {:?}", head.method, head.version),
+                    authority: head.uri.authority().map(ToString::to_string),
                     headers: head.headers,
                     ..Message::default()
                 };
-                if let Some(authority) = head.uri.authority() {
-                    message.headers.insert(":authority", authority.as_str().parse().unwrap());
-                }
                 let Ok((body, trailers)) = body::collect(incoming).await else { return Response::new(Reply::empty()) };
                 (message.body, message.trailers) = (body, trailers);
                 let number = sender.borrow().len();
@@ -134,7 +132,7 @@ impl Upstream {
         self.port
     }
 
-    /// Request `number` from 0 that a recording service got; waits for it. HTTP/2's `:authority` is among the headers.
+    /// Request `number` from 0 that a recording service got; waits for it.
     pub async fn received(&self, number: usize) -> Message {
         let mut received = self.received.clone();
         let received = patiently("a request", received.wait_for(|received| received.len() > number)).await;

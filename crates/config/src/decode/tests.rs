@@ -152,7 +152,7 @@ fn enums_with_content_are_maps_of_one_key() {
     assert_eq!(refused::<Choice>("{window: {siz: 3}}"), "1:14 unknown key 'siz' (did you mean 'size'?)");
     assert_eq!(
         refused::<Choice>("{window: {size: x}}"),
-        "1:20 expected a whole number from 0 to 4294967295, found 'x'"
+        "1:20 expected a whole number from 0 to 4294967295, found 'x' (write digits only, without a unit)"
     );
     assert_eq!(refused::<Choice>("{off: 1, header: 2}"), "1:4 expected one word, found a map");
 }
@@ -162,7 +162,10 @@ fn one_value_may_stand_for_a_list() {
     assert_eq!(only::<OneOrMany<String>>("/a").0, ["/a"]);
     assert_eq!(only::<OneOrMany<String>>("[/a, /b]").0, ["/a", "/b"]);
     assert_eq!(only::<OneOrMany<Keep>>("RETAIN_LAST").0, [Keep::RetainLast]);
-    assert_eq!(refused::<OneOrMany<u8>>("[1, x]"), "1:8 expected a whole number from 0 to 255, found 'x'");
+    assert_eq!(
+        refused::<OneOrMany<u8>>("[1, x]"),
+        "1:8 expected a whole number from 0 to 255, found 'x' (write digits only, without a unit)"
+    );
     assert!(refused::<OneOrMany<u8>>("").starts_with("1:1 expected a value or a list of values, found nothing"));
 }
 
@@ -235,7 +238,7 @@ extra: 1
         [
             "4:5 unknown key 'upstrem' (did you mean 'upstream'?)",
             "6:5 unknown key 'ordre' (did you mean 'order'?)",
-            "7:12 expected a whole number, found 'first'",
+            "7:12 expected a whole number, found 'first' (write digits only, without a unit)",
             "8:21 expected a duration like 250ms, found 'soon'",
             "10:5 missing key 'id'",
             "13:10 expected a whole number from 0 to 65535, found '70000'",
@@ -288,7 +291,7 @@ fn what_is_missing_only_because_it_was_wrong_is_not_reported() {
 #[test]
 fn a_wrong_element_of_a_tuple_does_not_shift_the_others() {
     let (_, mistakes) = decoded::<Only<(u8, u8, String)>>("a: [1, x, y]");
-    assert_eq!(mistakes, ["1:8 expected a whole number from 0 to 255, found 'x'"]);
+    assert_eq!(mistakes, ["1:8 expected a whole number from 0 to 255, found 'x' (write digits only, without a unit)"]);
 }
 
 #[test]
@@ -302,7 +305,10 @@ fn checks_of_whole_lists_are_not_misled_by_what_was_left_out() {
         }
     }
     assert_eq!(decoded::<Only<Pair>>("a: [1]").1, ["1:4 expected two or more"]);
-    assert_eq!(decoded::<Only<Pair>>("a: [1, x]").1, ["1:8 expected a whole number from 0 to 255, found 'x'"]);
+    assert_eq!(
+        decoded::<Only<Pair>>("a: [1, x]").1,
+        ["1:8 expected a whole number from 0 to 255, found 'x' (write digits only, without a unit)"]
+    );
     let (value, mistakes) = decoded::<Only<Pair>>("a: [1, 2, x, y]");
     assert_eq!(mistakes.len(), 2, "{mistakes:?}");
     assert_eq!(value.unwrap().a.0, [1, 2]);

@@ -90,6 +90,9 @@ fn scalar_hint(scalar: &Scalar, expected: &str) -> Option<String> {
     if scalar.is_injected() || scalar.is_quoted() || !matches!(scalar.resolve(), Resolved::Text(_)) {
         return None;
     }
+    if expected.starts_with("a whole number") {
+        return Some("write digits only, without a unit".to_owned());
+    }
     if expected == "a map" || expected == "a list" {
         let (key, value) = text.split_once(':')?;
         let word =

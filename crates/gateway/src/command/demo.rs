@@ -45,7 +45,9 @@ async fn start(registry: &Registry) -> io::Result<(Server, Signals)> {
     let signals = Signals::listen()?;
     let orders = service::start("orders").await?;
     let kitchen = service::start("kitchen").await?;
-    let text = CONFIGURATION.replace("ORDERS_PORT", &orders.port().to_string()).replace("KITCHEN_PORT", &kitchen.port().to_string());
+    let text = CONFIGURATION
+        .replace("ORDERS_PORT", &orders.port().to_string())
+        .replace("KITCHEN_PORT", &kitchen.port().to_string());
     let configuration = from_text(registry, "demo.yaml", &text);
     configuration.complain();
     let plan = configuration.plan.ok_or_else(|| io::Error::other("the demo's own configuration has a mistake"))?;

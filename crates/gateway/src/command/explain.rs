@@ -1,7 +1,7 @@
 //! `gwanmun explain`: one request through the real router and filters, with what happens to it and why.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Args;
@@ -50,10 +50,6 @@ pub(crate) fn run(registry: &Registry, arguments: &Arguments) -> Outcome {
             return Outcome::WrongUsage;
         }
     };
-    if let Some(file) = files.iter().find(|file| Method::from_bytes(file.as_bytes()).is_ok_and(is_common) && !Path::new(file).exists()) {
-        complain(format_args!("error: '{file}' is no file; the files come first, then a method, then a URL"));
-        return Outcome::WrongUsage;
-    }
     let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
     let configuration = from_files(registry, &files);
     configuration.complain();
@@ -85,7 +81,9 @@ fn explain(rehearsal: Rehearsal, url: &str, plan: &Plan) -> Outcome {
 }
 
 fn rehearsal(method: &str, url: &str, arguments: &Arguments) -> Result<Rehearsal, String> {
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| format!("found '{method}', wanted a method like GET"))?;
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| {
+        format!("found '{method}', wanted a method like GET; files come first, then the method, then the URL")
+    })?;
     let mut rehearsal = Rehearsal::new(method, url).map_err(|invalid| match invalid.hint() {
         Some(hint) => format!("{}: {hint}", invalid.message()),
         None => invalid.message().to_owned(),
@@ -97,10 +95,6 @@ fn rehearsal(method: &str, url: &str, arguments: &Arguments) -> Result<Rehearsal
     rehearsal.peer = arguments.from;
     rehearsal.listener.clone_from(&arguments.listener);
     Ok(rehearsal)
-}
-
-fn is_common(method: Method) -> bool {
-    matches!(method, Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS | Method::PATCH)
 }
 
 /// `name: value`, as curl takes it.

@@ -41,7 +41,9 @@ fn list(pages: &[Page], paint: Paint) -> String {
         }
         lines.push(paint.bold(heading));
         let of_kind = pages.iter().filter(|page| page.kind == kind);
-        lines.extend(of_kind.map(|page| format!("  {}  {}", paint.name(format_args!("{:width$}", page.name)), page.summary())));
+        lines.extend(
+            of_kind.map(|page| format!("  {}  {}", paint.name(format_args!("{:width$}", page.name)), page.summary())),
+        );
     }
     lines.push(String::new());
     lines.push(paint.dim("gwanmun filters NAME shows arguments and an example"));
@@ -63,7 +65,9 @@ fn whole(page: &Page, paint: Paint) -> String {
     match &page.short {
         Short::No => {}
         Short::Name => lines.extend([String::new(), format!("May stand as its bare name: `{name}`")]),
-        Short::Argument(argument) => lines.extend([String::new(), format!("In short: `{name}: …` is `{name}: {{{argument}: …}}`")]),
+        Short::Argument(argument) => {
+            lines.extend([String::new(), format!("In short: `{name}: …` is `{name}: {{{argument}: …}}`")])
+        }
     }
     lines.extend([String::new(), paint.bold("Example"), page.example.trim_end().to_owned()]);
     lines.join("\n")

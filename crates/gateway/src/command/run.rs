@@ -68,7 +68,12 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         }
         let drain = &configuration.spec.drain;
         management.set_ready(Readiness::Draining);
-        tracing::info!(event = "draining", delay_ms = millis(drain.delay.0), timeout_ms = millis(drain.timeout.0), "draining");
+        tracing::info!(
+            event = "draining",
+            delay_ms = millis(drain.delay.0),
+            timeout_ms = millis(drain.timeout.0),
+            "draining"
+        );
         stop(server, &mut signals, drain.delay.0, drain.timeout.0).await;
         Outcome::Good
     });
@@ -110,7 +115,10 @@ fn reload(registry: &Registry, files: &[PathBuf], server: &Server, management: &
         }
         Some(_) => {
             metrics.reload(Reload::Failure);
-            tracing::error!(event = "reload-failed", "the listeners changed, which needs a restart; the old configuration stays in force");
+            tracing::error!(
+                event = "reload-failed",
+                "the listeners changed, which needs a restart; the old configuration stays in force"
+            );
         }
         None => {
             metrics.reload(Reload::Failure);

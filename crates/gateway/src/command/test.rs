@@ -25,7 +25,9 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
     for case in &configuration.tests {
         let place = place(&configuration, case);
         match judge(case, plan) {
-            Ok((differences, _)) if differences.is_empty() => say(format_args!("{}      {place}  {}", paint.good("ok"), case.title)),
+            Ok((differences, _)) if differences.is_empty() => {
+                say(format_args!("{}      {place}  {}", paint.good("ok"), case.title))
+            }
             Ok((differences, rehearsed)) => {
                 failed += 1;
                 say(format_args!("{}  {place}  {}", paint.bad("FAILED"), case.title));
@@ -84,7 +86,11 @@ fn why(files: &[PathBuf], case: &Case) -> String {
 /// For a shell.
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=@%+".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

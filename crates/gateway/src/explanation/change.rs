@@ -51,14 +51,22 @@ impl RequestLook {
     /// What became different since `before`.
     pub(super) fn since(&self, before: &Self) -> Vec<Change> {
         let facts = self.facts.iter().zip(&before.facts).filter(|(after, before)| after != before);
-        let facts = facts.map(|((what, after), (_, before))| Change { what: (*what).to_owned(), before: before.clone(), after: after.clone() });
+        let facts = facts.map(|((what, after), (_, before))| Change {
+            what: (*what).to_owned(),
+            before: before.clone(),
+            after: after.clone(),
+        });
         facts.chain(headers(&before.headers, &self.headers)).collect()
     }
 }
 
 impl ResponseLook {
     pub(super) fn at(response: &Response) -> Self {
-        Self { status: response.status(), headers: response.headers().clone(), body: shown(response.body()).unwrap_or_default() }
+        Self {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: shown(response.body()).unwrap_or_default(),
+        }
     }
 
     /// What became different since `before`.
@@ -75,7 +83,11 @@ impl ResponseLook {
 fn headers(before: &HeaderMap, after: &HeaderMap) -> Vec<Change> {
     let gone = before.keys().filter(|name| !after.contains_key(*name));
     gone.chain(after.keys())
-        .map(|name| Change { what: format!("header {name}"), before: values(before, name.as_str()), after: values(after, name.as_str()) })
+        .map(|name| Change {
+            what: format!("header {name}"),
+            before: values(before, name.as_str()),
+            after: values(after, name.as_str()),
+        })
         .filter(|change| change.before != change.after)
         .collect()
 }
@@ -114,12 +126,15 @@ mod tests {
     fn what_is_new_other_or_gone_is_seen_and_what_stayed_is_not() {
         let before = ResponseLook::at(&response(200, &[("gone", "1"), ("other", "1"), ("same", "1")]));
         let after = ResponseLook::at(&response(404, &[("other", "1"), ("other", "2"), ("same", "1"), ("new", "3")]));
-        assert_eq!(after.since(&before), [
-            change("status", Some("200"), Some("404")),
-            change("header gone", Some("1"), None),
-            change("header other", Some("1"), Some("1, 2")),
-            change("header new", None, Some("3")),
-        ]);
+        assert_eq!(
+            after.since(&before),
+            [
+                change("status", Some("200"), Some("404")),
+                change("header gone", Some("1"), None),
+                change("header other", Some("1"), Some("1, 2")),
+                change("header new", None, Some("3")),
+            ]
+        );
         assert_eq!(after.since(&after), []);
     }
 }

@@ -86,14 +86,22 @@ impl Watch for Journey<'_> {
         self.routing = Some(Routing { outcomes: self.plan.router.outcomes(exchange), route, path });
     }
 
-    fn after_request(&mut self, filter: &PlannedFilter, exchange: &Exchange, outcome: &Result<Option<Response>, Fault>) {
+    fn after_request(
+        &mut self,
+        filter: &PlannedFilter,
+        exchange: &Exchange,
+        outcome: &Result<Option<Response>, Fault>,
+    ) {
         let now = RequestLook::at(exchange);
         let changes = self.request.as_ref().map(|before| now.since(before)).unwrap_or_default();
         let end = match outcome {
             Ok(None) => End::GoesOn,
             Ok(Some(response)) => {
                 let location = response.headers().get(http::header::LOCATION);
-                End::Answered(response.status(), location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                End::Answered(
+                    response.status(),
+                    location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+                )
             }
             Err(fault) => End::Failed(fault.clone()),
         };

@@ -122,8 +122,12 @@ impl Story {
             End::GoesOn if step.changes.is_empty() => self.line(format_args!("    {}", self.paint.dim("no change"))),
             End::GoesOn => {}
             End::Answered(status, None) => self.line(format_args!("    answers by itself with {status}")),
-            End::Answered(status, Some(location)) => self.line(format_args!("    answers by itself with {status} to {location}")),
-            End::Failed(fault) => self.line(format_args!("    fails: {}: {}", self.paint.bad(fault.code().name()), fault.detail())),
+            End::Answered(status, Some(location)) => {
+                self.line(format_args!("    answers by itself with {status} to {location}"))
+            }
+            End::Failed(fault) => {
+                self.line(format_args!("    fails: {}: {}", self.paint.bad(fault.code().name()), fault.detail()))
+            }
         }
     }
 

@@ -40,7 +40,10 @@ mod tests {
     #[test]
     fn a_draining_gateway_is_alive_but_not_ready() {
         assert_eq!(page("/health/liveness", Readiness::Draining).map(|(code, _)| code), Some(StatusCode::OK));
-        assert_eq!(page("/health/readiness", Readiness::Draining).map(|(code, _)| code), Some(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(
+            page("/health/readiness", Readiness::Draining).map(|(code, _)| code),
+            Some(StatusCode::SERVICE_UNAVAILABLE)
+        );
         assert_eq!(page("/health", Readiness::Starting).map(|(code, _)| code), Some(StatusCode::SERVICE_UNAVAILABLE));
         assert_eq!(page("/health", Readiness::Ready).map(|(code, _)| code), Some(StatusCode::OK));
         assert_eq!(page("/metrics", Readiness::Ready), None);

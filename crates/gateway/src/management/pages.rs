@@ -35,8 +35,11 @@ pub(super) fn upstreams(plan: &Plan) -> String {
         .upstreams
         .iter()
         .map(|upstream| {
-            let endpoints: Vec<_> =
-                upstream.endpoints.iter().map(|endpoint| json!({"url": &*endpoint.label, "weight": endpoint.weight})).collect();
+            let endpoints: Vec<_> = upstream
+                .endpoints
+                .iter()
+                .map(|endpoint| json!({"url": &*endpoint.label, "weight": endpoint.weight}))
+                .collect();
             json!({"name": &*upstream.name, "endpoints": endpoints})
         })
         .collect();
@@ -60,7 +63,9 @@ fn masked(node: &Node, trust: Trust) -> serde_json::Value {
         Value::Scalar(scalar) if trust == Trust::Secret || scalar.is_injected() => json!("***"),
         Value::Scalar(scalar) => match scalar.resolve() {
             Resolved::Bool(value) => json!(value),
-            Resolved::Integer(value) => i64::try_from(value).map_or_else(|_| json!(scalar.text()), |value| json!(value)),
+            Resolved::Integer(value) => {
+                i64::try_from(value).map_or_else(|_| json!(scalar.text()), |value| json!(value))
+            }
             _ => json!(scalar.text()),
         },
         Value::List(items) => items.iter().map(|item| masked(item, trust)).collect(),

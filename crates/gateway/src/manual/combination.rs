@@ -16,7 +16,11 @@ pub(super) fn pages() -> [Page; 3] {
              a variable only if every alternative captures it.",
             ANY,
         ),
-        page("not", "Holds when the predicate below it does not; below a list, when they do not all hold. Captures nothing.", NOT),
+        page(
+            "not",
+            "Holds when the predicate below it does not; below a list, when they do not all hold. Captures nothing.",
+            NOT,
+        ),
     ]
 }
 

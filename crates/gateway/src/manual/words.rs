@@ -28,7 +28,13 @@ pub(super) fn of(schema: &Value, definitions: &Map<String, Value>) -> String {
         },
         Some("object") if schema.get("properties").is_none() => "map".to_owned(),
         Some("object") => {
-            let names: Vec<&str> = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str).collect();
+            let names: Vec<&str> = schema
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(Map::keys)
+                .map(String::as_str)
+                .collect();
             format!("{{{}}}", names.join(", "))
         }
         Some("string") => match list(schema, "examples").and_then(<[Value]>::first).and_then(Value::as_str) {
@@ -46,7 +52,9 @@ pub(super) fn resolved<'a>(schema: &'a Value, definitions: &'a Map<String, Value
 }
 
 fn of_any(alternatives: &[Value], definitions: &Map<String, Value>) -> String {
-    if let Some(names) = alternatives.iter().map(|schema| schema.get("const").and_then(Value::as_str)).collect::<Option<Vec<_>>>() {
+    if let Some(names) =
+        alternatives.iter().map(|schema| schema.get("const").and_then(Value::as_str)).collect::<Option<Vec<_>>>()
+    {
         return one_of(names.into_iter());
     }
     let is_list = |schema: &Value| types(schema).contains(&"array");
@@ -74,13 +82,18 @@ fn of_any(alternatives: &[Value], definitions: &Map<String, Value>) -> String {
 fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut seen: Vec<&str> = Vec::new();
     for name in names {
-        let folded = |other: &str| other.to_ascii_lowercase().replace('_', "-") == name.to_ascii_lowercase().replace('_', "-");
+        let folded =
+            |other: &str| other.to_ascii_lowercase().replace('_', "-") == name.to_ascii_lowercase().replace('_', "-");
         if !seen.iter().any(|known| folded(known)) {
             seen.push(name);
         }
     }
     let shown: Vec<String> = seen.iter().take(SHOWN_NAMES).map(|name| format!("`{name}`")).collect();
-    if seen.len() > SHOWN_NAMES { format!("{NAME_LIKE} {}, …", shown.get(..2).unwrap_or_default().join(", ")) } else { shown.join(" | ") }
+    if seen.len() > SHOWN_NAMES {
+        format!("{NAME_LIKE} {}, …", shown.get(..2).unwrap_or_default().join(", "))
+    } else {
+        shown.join(" | ")
+    }
 }
 
 fn number(schema: &Value, kind: &str) -> String {
@@ -104,7 +117,9 @@ fn plural(words: &str) -> String {
 fn types(schema: &Value) -> Vec<&str> {
     match schema.get("type") {
         Some(Value::String(only)) => vec![only],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect(),
+        Some(Value::Array(several)) => {
+            several.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect()
+        }
         _ => Vec::new(),
     }
 }

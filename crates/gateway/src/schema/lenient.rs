@@ -39,7 +39,13 @@ fn loosen_one(schema: &mut Schema) {
     if has("string") {
         match pattern {
             Some(pattern) => drop(entries.insert("pattern".to_owned(), pattern.into())),
-            None => types.extend(["number", "boolean"].iter().filter(|name| !has(name)).map(|name| (*name).to_owned()).collect::<Vec<_>>()),
+            None => types.extend(
+                ["number", "boolean"]
+                    .iter()
+                    .filter(|name| !has(name))
+                    .map(|name| (*name).to_owned())
+                    .collect::<Vec<_>>(),
+            ),
         }
     } else if has("integer") || has("number") || has("boolean") {
         types.push("string".to_owned());
@@ -71,12 +77,18 @@ mod tests {
 
     #[test]
     fn text_may_look_like_something_else() {
-        assert_eq!(loosened(json!({"type": ["string", "null"]})), json!({"type": ["string", "null", "number", "boolean"]}));
+        assert_eq!(
+            loosened(json!({"type": ["string", "null"]})),
+            json!({"type": ["string", "null", "number", "boolean"]})
+        );
     }
 
     #[test]
     fn text_of_a_form_and_names_may_be_interpolated() {
-        assert_eq!(loosened(json!({"type": "string", "pattern": "^a$"})), json!({"type": "string", "pattern": r"^a$|\$\{"}));
+        assert_eq!(
+            loosened(json!({"type": "string", "pattern": "^a$"})),
+            json!({"type": "string", "pattern": r"^a$|\$\{"})
+        );
         let loose = json!({"type": "string", "pattern": INTERPOLATED});
         assert_eq!(loosened(json!({"enum": ["a"]})), json!({"anyOf": [{"enum": ["a"]}, loose]}));
         assert_eq!(loosened(json!({"oneOf": [{"const": "a"}]})), json!({"oneOf": [{"const": "a"}, loose]}));
@@ -84,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_property_called_like_a_keyword_is_a_property() {
-        let schema = json!({"type": "object", "properties": {"default": {"type": "string"}, "enum": {"type": "boolean"}}});
+        let schema =
+            json!({"type": "object", "properties": {"default": {"type": "string"}, "enum": {"type": "boolean"}}});
         let loose = loosened(schema);
         assert_eq!(loose["properties"]["default"]["type"], json!(["string", "number", "boolean"]));
         assert_eq!(loose["properties"]["enum"]["type"], json!(["boolean", "string"]));

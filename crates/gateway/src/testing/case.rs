@@ -56,7 +56,9 @@ impl Known {
         };
         Self {
             routes: texts("routes", |route| route.entry("id")?.node.text()),
-            listeners: texts("listeners", |listener| listener.entry("name").or_else(|| listener.entry("address"))?.node.text()),
+            listeners: texts("listeners", |listener| {
+                listener.entry("name").or_else(|| listener.entry("address"))?.node.text()
+            }),
             is_incomplete,
         }
     }
@@ -68,8 +70,15 @@ pub(crate) fn cases(tests: &[Piece], known: &Known, diagnostics: &mut Diagnostic
     for piece in tests {
         let before = diagnostics.len();
         let Some(spec) = decode::<TestSpec>(&piece.0, diagnostics) else { continue };
+        let is_whole = diagnostics.len() == before;
         let rehearsal = rehearsal(&spec.request, &spec.upstream_response, known, diagnostics);
         let expected = expected(&spec.expect, known, diagnostics);
+        if expected.is_empty() && is_whole {
+            diagnostics.push(
+                Diagnostic::error("found no expectation, so this test could not fail", spec.expect.span)
+                    .with_hint("expect at least one of route, upstream-path, upstream-headers, status, headers, body"),
+            );
+        }
         if let (Some(rehearsal), true) = (rehearsal, diagnostics.len() == before) {
             let url = spec.request.value.path.value;
             let title = spec.name.unwrap_or_else(|| format!("{} {url}", rehearsal.method));
@@ -79,14 +88,23 @@ pub(crate) fn cases(tests: &[Piece], known: &Known, diagnostics: &mut Diagnostic
     cases
 }
 
-fn rehearsal(spec: &RequestSpec, answer: &AnswerSpec, known: &Known, diagnostics: &mut Diagnostics) -> Option<Rehearsal> {
+fn rehearsal(
+    spec: &RequestSpec,
+    answer: &AnswerSpec,
+    known: &Known,
+    diagnostics: &mut Diagnostics,
+) -> Option<Rehearsal> {
     let method = match &spec.method {
         None => Method::GET,
         Some(method) => Method::from_bytes(method.as_bytes())
-            .map_err(|_| diagnostics.push(Diagnostic::error(format!("found '{}', wanted a method like GET", method.value), method.span)))
+            .map_err(|_| {
+                diagnostics
+                    .push(Diagnostic::error(format!("found '{}', wanted a method like GET", method.value), method.span))
+            })
             .ok()?,
     };
-    let mut rehearsal = Rehearsal::new(method, &spec.path).map_err(|invalid| diagnostics.push(place(&invalid, spec.path.span))).ok()?;
+    let mut rehearsal =
+        Rehearsal::new(method, &spec.path).map_err(|invalid| diagnostics.push(place(&invalid, spec.path.span))).ok()?;
     rehearsal.headers = headers(&spec.headers, diagnostics);
     rehearsal.body = Bytes::from(spec.body.clone());
     if let Some(listener) = &spec.listener {
@@ -96,7 +114,10 @@ fn rehearsal(spec: &RequestSpec, answer: &AnswerSpec, known: &Known, diagnostics
     if let Some(from) = &spec.from {
         match from.parse() {
             Ok(address) => rehearsal.peer = Some(address),
-            Err(_) => diagnostics.push(Diagnostic::error(format!("found '{}', wanted an address like 203.0.113.7", from.value), from.span)),
+            Err(_) => diagnostics.push(Diagnostic::error(
+                format!("found '{}', wanted an address like 203.0.113.7", from.value),
+                from.span,
+            )),
         }
     }
     rehearsal.answer.status = answer.status.map_or(StatusCode::OK, |status| status.code());
@@ -105,11 +126,11 @@ fn rehearsal(spec: &RequestSpec, answer: &AnswerSpec, known: &Known, diagnostics
     Some(rehearsal)
 }
 
-fn expected(spec: &Spanned<ExpectSpec>, known: &Known, diagnostics: &mut Diagnostics) -> Expected {
+fn expected(spec: &ExpectSpec, known: &Known, diagnostics: &mut Diagnostics) -> Expected {
     if let Some(Some(route)) = &spec.route {
         expect_known(route, "route", &known.routes, known, diagnostics);
     }
-    let expected = Expected {
+    Expected {
         route: spec.route.as_ref().map(|route| route.as_ref().map(|id| id.value.clone())),
         upstream_path: spec.upstream_path.clone(),
         upstream_query: spec.upstream_query.clone(),
@@ -118,19 +139,13 @@ fn expected(spec: &Spanned<ExpectSpec>, known: &Known, diagnostics: &mut Diagnos
         status: spec.status.map(|status| status.code()),
         headers: expected_headers(&spec.headers, diagnostics),
         body: spec.body.clone(),
-    };
-    if expected.is_empty() {
-        diagnostics.push(
-            Diagnostic::error("found no expectation, so this test could not fail", spec.span)
-                .with_hint("expect at least one of route, upstream-path, upstream-headers, status, headers, body"),
-        );
     }
-    expected
 }
 
 impl Expected {
     fn is_empty(&self) -> bool {
-        let Self { route, upstream_path, upstream_query, upstream_headers, upstream_body, status, headers, body } = self;
+        let Self { route, upstream_path, upstream_query, upstream_headers, upstream_body, status, headers, body } =
+            self;
         let texts = [upstream_path, upstream_body, body];
         route.is_none()
             && upstream_query.is_none()
@@ -141,7 +156,13 @@ impl Expected {
     }
 }
 
-fn expect_known(name: &Spanned<String>, kind: &str, names: &BTreeSet<String>, known: &Known, diagnostics: &mut Diagnostics) {
+fn expect_known(
+    name: &Spanned<String>,
+    kind: &str,
+    names: &BTreeSet<String>,
+    known: &Known,
+    diagnostics: &mut Diagnostics,
+) {
     if known.is_incomplete || names.contains(&name.value) {
         return;
     }
@@ -161,14 +182,19 @@ fn headers(spec: &BTreeMap<String, OneOrMany<Spanned<String>>>, diagnostics: &mu
                 Ok(value) => {
                     headers.append(name, value);
                 }
-                Err(_) => diagnostics.push(Diagnostic::error("found control characters, wanted a header value", value.span)),
+                Err(_) => {
+                    diagnostics.push(Diagnostic::error("found control characters, wanted a header value", value.span))
+                }
             }
         }
     }
     headers
 }
 
-fn expected_headers(spec: &BTreeMap<String, Option<Spanned<String>>>, diagnostics: &mut Diagnostics) -> Vec<(HeaderName, Option<String>)> {
+fn expected_headers(
+    spec: &BTreeMap<String, Option<Spanned<String>>>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(HeaderName, Option<String>)> {
     let mut headers = Vec::new();
     for (name, value) in spec {
         let span = value.as_ref().map_or(Span::NOWHERE, |value| value.span);

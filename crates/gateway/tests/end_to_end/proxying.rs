@@ -112,7 +112,11 @@ async fn hop_by_hop_fields_of_an_answer_end_at_the_gateway() {
 #[tokio::test]
 async fn internal_headers_never_survive_from_outside() {
     let upstream = Upstream::recording(Speaks::Http1).await;
-    let gateway = start(&format!("internal-headers: [X-Consent-*, X-Exact]\ntrusted-proxies: [127.0.0.1/32]\n{}", all_to(upstream.url()))).await;
+    let gateway = start(&format!(
+        "internal-headers: [X-Consent-*, X-Exact]\ntrusted-proxies: [127.0.0.1/32]\n{}",
+        all_to(upstream.url())
+    ))
+    .await;
     let fields = "Txn-Token: a\r\nTXN-TOKEN: b\r\nX-Gwanmun-User: a\r\nx-gwanmun-anything: a\r\nX-Consent-Ads: a\r\nX-Exact: a\r\n\
                   X-Exactly: stays\r\nX-Consen: stays\r\n";
     assert_eq!(gateway.connect().await.ask("GET", "/", fields).await.status(), 200);
@@ -143,7 +147,16 @@ async fn what_an_untrusted_peer_says_about_the_client_is_dropped_and_told_anew()
     assert_eq!(request.header("x-forwarded-proto").as_deref(), Some("http"));
     assert_eq!(request.header("x-forwarded-host").as_deref(), Some("gateway.test"));
     assert_eq!(request.header("x-forwarded-port"), Some(gateway.web().port().to_string()));
-    for name in ["x-forwarded-prefix", "x-forwarded-user", "x-forwarded-client-cert", "client-cert", "client-cert-chain", "tracestate", "b3", "x-b3-traceid"] {
+    for name in [
+        "x-forwarded-prefix",
+        "x-forwarded-user",
+        "x-forwarded-client-cert",
+        "client-cert",
+        "client-cert-chain",
+        "tracestate",
+        "b3",
+        "x-b3-traceid",
+    ] {
         assert_eq!(request.header(name), None, "{name}");
     }
     assert!(!request.header("traceparent").unwrap().contains("0af7651916cd43dd8448eb211c80319c"));
@@ -218,7 +231,9 @@ async fn bodies_keep_their_bytes_in_every_framing() {
     let request = upstream.received(0).await;
     assert_eq!((request.text().as_str(), request.header("content-length").as_deref()), ("with a length", Some("13")));
 
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nin ch\r\n4\r\nunks\r\n0\r\n\r\n").await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nin ch\r\n4\r\nunks\r\n0\r\n\r\n")
+        .await;
     assert_eq!(client.answer().await.status(), 200);
     let request = upstream.received(1).await;
     assert_eq!((request.text().as_str(), request.header("content-length")), ("in chunks", None));
@@ -279,9 +294,11 @@ async fn answers_without_a_body_have_none_and_keep_the_connection() {
 #[tokio::test]
 async fn every_spelling_of_a_path_is_matched_and_forwarded_as_one() {
     let upstream = Upstream::recording(Speaks::Http1).await;
-    let gateway = start(&format!("routes: [{{id: a, predicates: [path: /a/b], upstream: '{}'}}]\n", upstream.url())).await;
+    let gateway =
+        start(&format!("routes: [{{id: a, predicates: [path: /a/b], upstream: '{}'}}]\n", upstream.url())).await;
     let mut client = gateway.connect().await;
-    for target in ["/a/b?q=%61", "/a/./b?q=%61", "/x/../a//b?q=%61", "/%61/%62?q=%61", "http://gateway.test/a/b?q=%61"] {
+    for target in ["/a/b?q=%61", "/a/./b?q=%61", "/x/../a//b?q=%61", "/%61/%62?q=%61", "http://gateway.test/a/b?q=%61"]
+    {
         assert_eq!(client.get(target).await.status(), 200, "{target}");
     }
     for number in 0..upstream.requests() {
@@ -327,7 +344,9 @@ async fn limits_of_a_request_are_kept() {
     assert_eq!(gateway.connect().await.post("/", [b'a'; 16]).await.status(), 200);
 
     let mut client = gateway.connect().await;
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\na\r\n0123456789\r\n").await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\na\r\n0123456789\r\n")
+        .await;
     let large = client.answer().await;
     assert_eq!((large.status(), &large.json()["type"]), (413, &"urn:gwanmun:fault:body-too-large".into()));
     assert_eq!(upstream.requests(), 2);
@@ -338,7 +357,9 @@ async fn unix_sockets_serve_on_both_sides() {
     let setup = setup();
     let (door, back) = (setup.folder().join("door.sock"), setup.folder().join("back.sock"));
     let upstream = Upstream::recording(Speaks::Unix(back)).await;
-    let gateway = setup.start(&format!("listeners: [{{name: local, address: 'unix:{}'}}]\n{}", door.display(), all_to(upstream.url()))).await;
+    let gateway = setup
+        .start(&format!("listeners: [{{name: local, address: 'unix:{}'}}]\n{}", door.display(), all_to(upstream.url())))
+        .await;
     let mut client = Connection::unix(&door).await;
     assert_eq!(client.get("/a").await.text(), "request 0");
     assert_eq!(client.get("/b").await.text(), "request 1");
@@ -362,14 +383,20 @@ async fn endpoints_take_turns_by_weight_and_a_dead_one_costs_no_request() {
         assert_eq!(client.get("/").await.status(), 200);
     }
     assert_eq!(one.requests() + three.requests(), 20);
-    assert!(one.requests() >= 4 && three.requests() >= 2 * one.requests() - 1, "{} and {}", one.requests(), three.requests());
+    assert!(
+        one.requests() >= 4 && three.requests() >= 2 * one.requests() - 1,
+        "{} and {}",
+        one.requests(),
+        three.requests()
+    );
 }
 
 #[tokio::test]
 async fn a_name_is_resolved_and_every_address_of_it_may_be_an_endpoint() {
     let upstream = Upstream::recording(Speaks::Http1).await;
     for scheme in ["http", "dns+http"] {
-        let gateway = start(&all_to_service(&format!("{scheme}://localhost:{}", upstream.port()), "keep-alive: 1s")).await;
+        let gateway =
+            start(&all_to_service(&format!("{scheme}://localhost:{}", upstream.port()), "keep-alive: 1s")).await;
         assert_eq!(gateway.get("/").await.status(), 200, "{scheme}");
     }
 }

@@ -25,7 +25,7 @@ async fn large_bodies_pass_in_both_directions() {
         let gateway = start(&all_to(upstream.url())).await;
         let body = Bytes::from(pattern(16 * MIB));
 
-        let (mut http1, sent) = (gateway.connect().await, body.clone());
+        let (http1, sent) = (gateway.connect().await, body.clone());
         let mut http2 = Http2::tcp(gateway.web()).await;
         let request = http2.request("POST", "/").body(Reply::from(body.clone())).unwrap();
         let (from_http1, from_http2) = tokio::join!(
@@ -231,7 +231,13 @@ async fn trailers_bring_no_internal_header_to_the_upstream() {
         let request = client.request("POST", "/").body(body).unwrap();
         let sending = tokio::spawn(async move {
             feed.data("message").await;
-            feed.trailers(&[("txn-token", "forged"), ("x-gwanmun-user", "root"), ("x-forwarded-for", "6.6.6.6"), ("x-sum", "1")]).await;
+            feed.trailers(&[
+                ("txn-token", "forged"),
+                ("x-gwanmun-user", "root"),
+                ("x-forwarded-for", "6.6.6.6"),
+                ("x-sum", "1"),
+            ])
+            .await;
         });
         assert_eq!(client.ask(request).await.status(), 200);
         sending.await.unwrap();

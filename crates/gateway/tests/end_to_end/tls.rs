@@ -48,11 +48,13 @@ async fn the_name_a_client_asks_for_chooses_the_certificate() {
     let gateway = edge(&authority, &upstream).await;
     let edge = gateway.address("edge");
     for name in ["a.test", "A.TEST", "x.b.test"] {
-        let mut client = Connection::tls(edge, name, &authority, &[]).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut client =
+            Connection::tls(edge, name, &authority, &[]).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(client.get("/").await.status(), 200, "{name}");
     }
     for name in ["stranger.test", "x.y.b.test"] {
-        let refused = Connection::tls(edge, name, &authority, &[]).await.err().expect("the first certificate is not for it");
+        let refused =
+            Connection::tls(edge, name, &authority, &[]).await.err().expect("the first certificate is not for it");
         assert!(refused.to_string().contains("not valid for name"), "{name}: {refused}");
     }
 }
@@ -69,7 +71,12 @@ async fn who_does_not_speak_tls_gets_nothing() {
 }
 
 /// What a gateway that trusts `trusted` answers for an upstream with `identity` that must be called `name`.
-async fn asked(trusted: &Authority, name: &str, identity: Identity, alpn: &'static [&'static str]) -> (u16, Upstream, Gateway) {
+async fn asked(
+    trusted: &Authority,
+    name: &str,
+    identity: Identity,
+    alpn: &'static [&'static str],
+) -> (u16, Upstream, Gateway) {
     let upstream = Upstream::recording(Speaks::Tls(identity, alpn)).await;
     let gateway = setup()
         .with_file("ca.pem", trusted.pem())
@@ -88,7 +95,8 @@ async fn asked(trusted: &Authority, name: &str, identity: Identity, alpn: &'stat
 async fn a_verified_upstream_is_spoken_to_in_what_it_chooses() {
     let authority = Authority::new();
     for (alpn, version) in [(&["h2", "http/1.1"][..], "HTTP/2.0"), (&["http/1.1"], "HTTP/1.1"), (&[], "HTTP/1.1")] {
-        let (status, upstream, _gateway) = asked(&authority, "service.test", authority.issue(&["service.test"]), alpn).await;
+        let (status, upstream, _gateway) =
+            asked(&authority, "service.test", authority.issue(&["service.test"]), alpn).await;
         assert_eq!(status, 200, "{alpn:?}");
         assert_eq!(upstream.received(0).await.start, format!("GET / {version}"));
         assert_eq!(upstream.received(1).await.text(), "body");
@@ -99,10 +107,9 @@ async fn a_verified_upstream_is_spoken_to_in_what_it_chooses() {
 #[tokio::test]
 async fn an_upstream_that_cannot_prove_who_it_is_gets_no_request() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    for (why, identity) in [
-        ("another authority", stranger.issue(&["service.test"])),
-        ("another name", authority.issue(&["other.test"])),
-    ] {
+    for (why, identity) in
+        [("another authority", stranger.issue(&["service.test"])), ("another name", authority.issue(&["other.test"]))]
+    {
         let (status, upstream, gateway) = asked(&authority, "service.test", identity, &["h2", "http/1.1"]).await;
         assert_eq!((status, upstream.requests()), (502, 0), "{why}");
         let line = gateway.access_line(|_| true).await;

@@ -49,8 +49,12 @@ async fn frames_pass_in_both_directions_after_the_handshake() {
     }
     client.send("ends it....").await;
     client.closed().await;
+    drop(client);
     let line = gateway.access_line(|_| true).await;
-    assert_eq!((&line["status"], &line["path"], &line["fault"]), (&101.into(), &"/chat".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&line["status"], &line["path"], &line["fault"]),
+        (&101.into(), &"/chat".into(), &serde_json::Value::Null)
+    );
     assert_eq!((&line["bytes_in"], &line["bytes_out"]), (&(4 * MASKED.len()).into(), &(3 * PLAIN.len()).into()));
 }
 
@@ -113,7 +117,11 @@ async fn an_upgrade_nobody_asked_for_is_a_malformed_answer() {
     let gateway = start(&all_to(&upstream.url())).await;
     for fields in ["", "Upgrade: websocket\r\n", "Upgrade: h2c\r\nConnection: upgrade, http2-settings\r\n"] {
         let answer = gateway.connect().await.ask("GET", "/", fields).await;
-        assert_eq!((answer.status(), &answer.json()["type"]), (502, &"urn:gwanmun:fault:upstream-malformed".into()), "{fields}");
+        assert_eq!(
+            (answer.status(), &answer.json()["type"]),
+            (502, &"urn:gwanmun:fault:upstream-malformed".into()),
+            "{fields}"
+        );
     }
 }
 

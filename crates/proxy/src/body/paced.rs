@@ -1,8 +1,10 @@
-//! A body that must keep moving: at most so long between two pieces, at most so many bytes.
+//! A body that must keep moving: at most so long between two pieces. A client's is also counted, bounded in size, and rid
+//! of trailers that only the gateway may set.
 
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,28 +14,85 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::Body;
+use crate::forward;
+use crate::plan::InternalHeaders;
 
-/// Bounds `body`: `pause` between two pieces, else the fault `late`.
-pub(crate) fn paced(body: Body, pause: Duration, late: Code) -> Body {
-    bounded(body, pause, late, None, Rc::default())
+/// Bounds of what a client sends.
+pub(crate) struct Bounds<'a> {
+    /// Between two pieces.
+    pub(crate) pause: Duration,
+    /// Altogether.
+    pub(crate) bytes: Option<u64>,
+    /// What trailers must not bring.
+    pub(crate) internal: &'a Arc<InternalHeaders>,
 }
 
-/// Bounds `body` in time and size, and counts it.
-pub(crate) fn bounded(body: Body, pause: Duration, late: Code, limit: Option<u64>, count: Rc<Cell<u64>>) -> Body {
-    if matches!(body, Body::Empty) {
-        return body;
-    }
-    Body::stream(Paced { body, pause, late, limit, count, timer: None, timer_runs: false })
+/// Bounds an upstream's body: `pause` between two pieces and nothing after `deadline`, else the fault `late`.
+pub(crate) fn paced(body: Body, pause: Duration, deadline: Option<Instant>, late: Code) -> Body {
+    boxed(Paced { body, pause, deadline, late, inspection: None, timer: None, timer_runs: false })
+}
+
+/// Bounds a client's body and counts its bytes.
+pub(crate) fn bounded(body: Body, bounds: &Bounds<'_>, count: &Rc<Cell<u64>>) -> Body {
+    let inspection = Inspection { limit: bounds.bytes, count: Rc::clone(count), internal: Arc::clone(bounds.internal) };
+    let (pause, late) = (bounds.pause, Code::RequestTimeout);
+    boxed(Paced { body, pause, deadline: None, late, inspection: Some(inspection), timer: None, timer_runs: false })
+}
+
+fn boxed(paced: Paced) -> Body {
+    if matches!(paced.body, Body::Empty) { Body::Empty } else { Body::stream(paced) }
 }
 
 struct Paced {
     body: Body,
     pause: Duration,
+    deadline: Option<Instant>,
     late: Code,
-    limit: Option<u64>,
-    count: Rc<Cell<u64>>,
+    inspection: Option<Inspection>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_runs: bool,
+}
+
+impl Paced {
+    /// Ready when nothing has moved for too long.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.timer_runs {
+            let pause = Instant::now() + self.pause;
+            let at = self.deadline.map_or(pause, |deadline| deadline.min(pause));
+            match &mut self.timer {
+                Some(timer) => timer.as_mut().reset(at),
+                None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
+            }
+            self.timer_runs = true;
+        }
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// What is done with a client's pieces.
+struct Inspection {
+    limit: Option<u64>,
+    count: Rc<Cell<u64>>,
+    internal: Arc<InternalHeaders>,
+}
+
+impl Inspection {
+    fn inspect(&self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Fault> {
+        if let Some(trailers) = frame.trailers_mut() {
+            forward::clean_trailers(trailers, &self.internal);
+        }
+        if let Some(data) = frame.data_ref() {
+            let total = self.count.get().saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+            self.count.set(total);
+            if self.limit.is_some_and(|limit| total > limit) {
+                return Err(Fault::new(Code::BodyTooLarge, "the body is larger than body-bytes"));
+            }
+        }
+        Ok(frame)
+    }
 }
 
 impl http_body::Body for Paced {
@@ -43,32 +102,14 @@ impl http_body::Body for Paced {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
         let Poll::Ready(piece) = Pin::new(&mut this.body).poll_frame(cx) else {
-            if !this.timer_runs {
-                let at = Instant::now() + this.pause;
-                match &mut this.timer {
-                    Some(timer) => timer.as_mut().reset(at),
-                    None => this.timer = Some(Box::pin(tokio::time::sleep_until(at))),
-                }
-                this.timer_runs = true;
-            }
-            if let Some(timer) = &mut this.timer {
-                ready!(timer.as_mut().poll(cx));
-                return Poll::Ready(Some(Err(Fault::new(
-                    this.late,
-                    format!("no piece of a body for {:?}", this.pause),
-                ))));
-            }
-            return Poll::Pending;
+            ready!(this.poll_timer(cx));
+            return Poll::Ready(Some(Err(Fault::new(this.late, "a body paused for too long"))));
         };
         this.timer_runs = false;
-        if let Some(data) = piece.as_ref().and_then(|piece| piece.as_ref().ok()).and_then(Frame::data_ref) {
-            let total = this.count.get().saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-            this.count.set(total);
-            if this.limit.is_some_and(|limit| total > limit) {
-                return Poll::Ready(Some(Err(Fault::new(Code::BodyTooLarge, "the body is larger than body-bytes"))));
-            }
-        }
-        Poll::Ready(piece)
+        Poll::Ready(match (piece, &this.inspection) {
+            (Some(Ok(frame)), Some(inspection)) => Some(inspection.inspect(frame)),
+            (piece, _) => piece,
+        })
     }
 
     fn is_end_stream(&self) -> bool {

@@ -48,6 +48,10 @@ pub(crate) fn server_config(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(ByName::new(keys)?));
+    // Our order of cipher suites counts, not the client's: see `provider`.
+    config.ignore_client_order = true;
+    // One ticket is enough to resume; each costs an encryption at every full handshake.
+    config.send_tls13_tickets = 1;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()
         .map_err(|error| format!("session tickets cannot be set up: {error}"))?;

@@ -323,6 +323,13 @@ mod tests {
     }
 
     #[test]
+    fn predicates_are_told_on_one_line_each() {
+        let either = Matcher::any(vec![path("/a"), Matcher::not(host("b"))]);
+        assert_eq!(Matcher::all(vec![path("/c"), either]).texts(), ["path: /c", "any: [path: /a, not: {host: b}]"]);
+        assert_eq!(path("/c").texts(), ["path: /c"]);
+    }
+
+    #[test]
     fn keys_combine_host_and_path() {
         let either = Matcher::any(vec![path("/a"), path("/b")]);
         let matcher = Matcher::all(vec![host("a.com"), either, always(true)]);

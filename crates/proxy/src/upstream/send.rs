@@ -8,7 +8,7 @@ use gwanmun_core::{Code, Fault};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 
-use crate::body::{Body, Origin};
+use crate::body::{self, Body, Origin};
 use crate::exchange::{Exchange, UpstreamHost};
 use crate::filter::Response;
 use crate::forward;
@@ -59,7 +59,7 @@ async fn attempt_until_answered(
         };
         match channel {
             Channel::Http2(mut sender) => {
-                return Box::pin(over_http2(&mut sender, endpoint, exchange, upstream.timeouts)).await;
+                return Box::pin(over_http2(&mut sender, endpoint, exchange, upstream.timeouts, deadline)).await;
             }
             Channel::Http1(idle, pool, age) => {
                 let host = host(exchange, endpoint);
@@ -119,21 +119,34 @@ async fn over_http2(
     endpoint: &Endpoint,
     exchange: &mut Exchange,
     timeouts: Timeouts,
+    deadline: Option<Instant>,
 ) -> Result<Response, Fault> {
     let host = host(exchange, endpoint);
     let scheme = if endpoint.tls.is_some() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
     let request = &mut exchange.request;
     let (body, headers) = (std::mem::take(&mut request.body), std::mem::take(&mut request.headers));
-    // While a body streams there is no telling when the answer should begin.
-    let streams = !matches!(body, Body::Empty | Body::Full(_));
-    let call = h2::call(sender, scheme, request.method.clone(), request.target().clone(), &host, headers, body);
-    let answer = if streams {
-        call.await?
-    } else {
+    let (method, target) = (request.method.clone(), request.target().clone());
+    let answer = if matches!(body, Body::Empty | Body::Full(_)) {
+        let call = h2::call(sender, scheme, method, target, &host, headers, body);
         tokio::time::timeout(timeouts.response, call).await.unwrap_or_else(|_| Err(silent()))?
+    } else {
+        let (body, progress) = body::followed(body);
+        // Counted from the latest piece of the request.
+        let silence = async {
+            while progress.moved.get().elapsed() < timeouts.response {
+                tokio::time::sleep_until(progress.moved.get() + timeouts.response).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = h2::call(sender, scheme, method, target, &host, headers, body) => {
+                answer.map_err(|fault| progress.fault.take().unwrap_or(fault))?
+            }
+            () = silence => return Err(silent()),
+        }
     };
     let mut response = answer.map(|incoming| {
-        crate::body::paced(Body::from_incoming(incoming, Origin::Upstream), timeouts.idle, Code::UpstreamTimeout)
+        body::paced(Body::from_incoming(incoming, Origin::Upstream), timeouts.idle, deadline, Code::UpstreamTimeout)
     });
     forward::clean_response(&mut response);
     Ok(response)

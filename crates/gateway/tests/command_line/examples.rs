@@ -1,0 +1,34 @@
+//! The example of every predicate and filter is a whole configuration that works, as `gwanmun filters NAME` shows it.
+
+use gwanmun::Registry;
+
+use crate::{Folder, gwanmun};
+
+#[test]
+fn every_example_is_good_and_its_tests_hold() {
+    let registry = Registry::standard();
+    let own = registry.catalog().predicates().map(|item| (item.name, item.example));
+    let own = own.chain(registry.catalog().filters().map(|item| (item.name, item.example)));
+    let mut wrong = Vec::new();
+    for (name, example) in own.chain(["all", "any", "not"].map(|name| (name, "routes:"))) {
+        let page = gwanmun(&["filters", name]).out;
+        let shown = page.split_once("\nExample\n").map_or("", |(_, shown)| shown);
+        if example.trim().is_empty() || !shown.contains(example.trim()) {
+            wrong.push(format!("{name}: its page does not show its example"));
+        }
+        if !shown.contains(name) {
+            wrong.push(format!("{name}: its example does without it"));
+        }
+        let folder = Folder::with(&[("example.yaml", shown)]);
+        let check = folder.gwanmun(&["check", "example.yaml"]);
+        if check.code != 0 || !check.err.is_empty() {
+            wrong.push(format!("{name}: {}", check.err));
+            continue;
+        }
+        let test = folder.gwanmun(&["test", "example.yaml"]);
+        if test.code != 0 || !test.out.ends_with("all good\n") {
+            wrong.push(format!("{name}: {}", test.out));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,295 @@
+//! From starting to stopping: what keeps it from starting, reloads that nobody notices, and an end that cuts nobody off.
+
+use std::time::Duration;
+
+use gwanmun_testkit::{Connection, Gateway, Http2, Reply, Script, Speaks, Upstream, eventually};
+use http::Response;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::{all_to, all_to_service, setup, start};
+
+/// Answers when it is told to; the receiver gets each request's permit to answer.
+async fn slow(speaks: Speaks) -> (Upstream, mpsc::Receiver<tokio::sync::oneshot::Sender<()>>) {
+    let (sender, receiver) = mpsc::channel(4);
+    let upstream = Upstream::answering(speaks, move |_| {
+        let sender = sender.clone();
+        async move {
+            let (answer, may_answer) = tokio::sync::oneshot::channel();
+            sender.send(answer).await.unwrap();
+            let _ = may_answer.await;
+            Response::new(Reply::from("in the end"))
+        }
+    })
+    .await;
+    (upstream, receiver)
+}
+
+async fn refuses(gateway: &Gateway) {
+    let address = gateway.web();
+    eventually("the listener to close", async || TcpStream::connect(address).await.is_err().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_running_request_is_finished_before_the_end() {
+    let (upstream, mut requests) = slow(Speaks::Http1).await;
+    let gateway = start(&all_to(upstream.url())).await;
+    let (mut client, mut idle) = (gateway.connect().await, gateway.connect().await);
+    idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    requests.recv().await.unwrap().send(()).unwrap();
+    assert_eq!(idle.answer().await.status(), 200);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = requests.recv().await.unwrap();
+
+    gateway.signal("TERM");
+    refuses(&gateway).await;
+    idle.closed().await;
+    answer.send(()).unwrap();
+    let received = client.answer().await;
+    assert_eq!((received.status(), received.text().as_str()), (200, "in the end"));
+    assert_eq!(received.header("connection").as_deref(), Some("close"));
+    client.closed().await;
+    let (log, access_log) = (gateway.log().clone(), gateway.access_log().clone());
+    assert_eq!(gateway.ended().await, 0);
+    assert_eq!(access_log.lines().len(), 2, "the log is complete at the end");
+    assert!(log.lines().iter().any(|line| line["event"] == "stopped"));
+}
+
+#[tokio::test]
+async fn running_streams_are_finished_before_the_end() {
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let (upstream, mut requests) = slow(speaks).await;
+        let gateway = start(&all_to(upstream.url())).await;
+        let client = Http2::tcp(gateway.web()).await;
+        let mut asking = client.clone();
+        let asked = tokio::spawn(async move { asking.get("/").await });
+        let answer = requests.recv().await.unwrap();
+        gateway.signal("TERM");
+        refuses(&gateway).await;
+        answer.send(()).unwrap();
+        assert_eq!(asked.await.unwrap().text(), "in the end");
+        assert_eq!(gateway.ended().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_lives_on_while_the_gateway_drains() {
+    let upstream = Script::play(|mut connection, _| async move {
+        connection.head().await.unwrap();
+        connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n").await;
+        while let Ok(bytes) = connection.exactly(4).await {
+            connection.send(bytes).await;
+        }
+    })
+    .await;
+    let gateway = start(&all_to(&upstream.url())).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n").await;
+    assert_eq!(client.answer().await.status(), 101);
+    gateway.signal("TERM");
+    refuses(&gateway).await;
+    client.send("more").await;
+    assert_eq!(client.exactly(4).await.unwrap(), "more");
+    client.finish().await;
+    client.closed().await;
+    let access_log = gateway.access_log().clone();
+    assert_eq!(gateway.ended().await, 0);
+    assert_eq!(access_log.lines()[0]["bytes_out"], 4);
+}
+
+#[tokio::test]
+async fn what_takes_longer_than_the_drain_is_cut() {
+    let (upstream, mut requests) = slow(Speaks::Http1).await;
+    let gateway = start(&format!("drain: {{timeout: 200ms}}\n{}", all_to(upstream.url()))).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let _answer = requests.recv().await.unwrap();
+    gateway.signal("TERM");
+    client.closed().await;
+    let log = gateway.log().clone();
+    assert_eq!(gateway.ended().await, 0);
+    assert!(log.lines().iter().any(|line| line["event"] == "drain-timeout"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn before_the_drain_the_platform_has_time_to_notice() {
+    let gateway = start("drain: {delay: 60s}\nroutes: [{id: a, filters: [respond: {body: a}]}]\n").await;
+    assert_eq!(gateway.page("/health/readiness").await.status(), 200);
+    gateway.signal("TERM");
+    gateway.event("draining").await;
+    let readiness = gateway.page("/health/readiness").await;
+    assert_eq!((readiness.status(), readiness.json()["status"].as_str()), (503, Some("OUT_OF_SERVICE")));
+    assert_eq!(gateway.page("/health/liveness").await.status(), 200);
+    assert_eq!(gateway.get("/").await.text(), "a", "requests are still served");
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended().await, 0, "a second signal is impatience");
+}
+
+#[tokio::test]
+async fn an_interrupt_is_as_good_as_a_termination() {
+    let gateway = start("routes: [{id: a, filters: [respond: {body: a}]}]\n").await;
+    gateway.signal("INT");
+    assert_eq!(gateway.ended().await, 0);
+}
+
+#[tokio::test]
+async fn a_reload_changes_a_route_under_a_kept_connection() {
+    let route = |body: &str| format!("routes: [{{id: a, filters: [respond: {{body: {body}}}]}}]\n");
+    let gateway = start(&route("old")).await;
+    let mut client = gateway.connect().await;
+    let mut http2 = Http2::tcp(gateway.web()).await;
+    assert_eq!((client.get("/").await.text(), http2.get("/").await.text()), ("old".to_owned(), "old".to_owned()));
+    gateway.rewrite(&route("new"));
+    gateway.signal("HUP");
+    gateway.event("reloaded").await;
+    assert_eq!((client.get("/").await.text(), http2.get("/").await.text()), ("new".to_owned(), "new".to_owned()));
+    assert_eq!(gateway.metric(r#"gwanmun_config_reloads_total{result="success"}"#).await, Some(1.0));
+    assert!(gateway.page("/config").await.text().contains("new"));
+}
+
+#[tokio::test]
+async fn a_request_ends_under_the_configuration_it_began_under() {
+    let (upstream, mut requests) = slow(Speaks::Http1).await;
+    let gateway = start(&format!(
+        "default-filters: [set-response-header: {{name: X-Plan, value: old}}]\n{}",
+        all_to(upstream.url())
+    ))
+    .await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = requests.recv().await.unwrap();
+    gateway.rewrite("routes: []\n");
+    gateway.signal("HUP");
+    gateway.event("reloaded").await;
+    assert_eq!(gateway.get("/").await.status(), 404);
+    answer.send(()).unwrap();
+    let received = client.answer().await;
+    assert_eq!((received.status(), received.header("x-plan").as_deref()), (200, Some("old")));
+    assert_eq!(client.get("/").await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_reload_with_a_mistake_changes_nothing_and_says_so() {
+    let gateway = start("routes: [{id: a, filters: [respond: {body: old}]}]\n").await;
+    let mut client = gateway.connect().await;
+    for (mistake, told) in [
+        ("routes: [{id: a, filtres: []}]\n", "filtres"),
+        ("routes: [\n", "gateway.yaml"),
+        ("listeners: [{name: other, address: 127.0.0.1:0}]\nroutes: []\n", "restart"),
+    ] {
+        gateway.rewrite(mistake);
+        gateway.signal("HUP");
+        gateway.log().line(|line| line.to_string().contains(told)).await;
+    }
+    let failures = gateway.log().clone();
+    eventually("the third failure", async || {
+        (failures.lines().iter().filter(|line| line["event"] == "reload-failed").count() == 3).then_some(())
+    })
+    .await;
+    assert_eq!(client.get("/").await.text(), "old");
+    assert_eq!(gateway.metric(r#"gwanmun_config_reloads_total{result="failure"}"#).await, Some(3.0));
+    assert!(gateway.page("/config").await.text().contains("old"));
+    gateway.rewrite("routes: [{id: a, filters: [respond: {body: new}]}]\n");
+    gateway.signal("HUP");
+    gateway.event("reloaded").await;
+    assert_eq!(client.get("/").await.text(), "new");
+}
+
+#[tokio::test]
+async fn a_reload_replaces_certificates() {
+    let authority = gwanmun_testkit::Authority::new();
+    let (old, new) = (authority.issue(&["old.test"]), authority.issue(&["new.test"]));
+    let configuration = "listeners: [{name: edge, address: 127.0.0.1:0, tls: {certificates: [{certificate: edge.pem, key: edge.key}]}}]\n\
+                         routes: [{id: a, filters: [respond: {body: a}]}]\n";
+    let gateway = setup().with_file("edge.pem", old.pem()).with_file("edge.key", old.key()).start(configuration).await;
+    let edge = gateway.address("edge");
+    let mut kept = Connection::tls(edge, "old.test", &authority, &[]).await.unwrap();
+    std::fs::write(gateway.folder().join("edge.pem"), new.pem()).unwrap();
+    std::fs::write(gateway.folder().join("edge.key"), new.key()).unwrap();
+    gateway.signal("HUP");
+    gateway.event("reloaded").await;
+    assert_eq!(Connection::tls(edge, "new.test", &authority, &[]).await.unwrap().get("/").await.text(), "a");
+    assert!(Connection::tls(edge, "old.test", &authority, &[]).await.is_err());
+    assert_eq!(kept.get("/").await.text(), "a");
+}
+
+#[tokio::test]
+async fn no_request_fails_while_configurations_come_and_go() {
+    let upstream = Upstream::recording(Speaks::Http1).await;
+    let gateway = start(&all_to_service(upstream.url(), "keep-alive: 1s")).await;
+    let mut client = gateway.connect().await;
+    for number in 0..10 {
+        gateway.rewrite(&all_to_service(upstream.url(), &format!("keep-alive: {}s", number + 2)));
+        gateway.signal("HUP");
+        for _ in 0..10 {
+            assert_eq!(client.get("/").await.status(), 200);
+            assert_eq!(gateway.get("/").await.status(), 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_no_mistake_of_the_configuration() {
+    let gateway = start("routes: []\n").await;
+    for configuration in [
+        format!("listeners: [{{address: '{}'}}]\n", gateway.web()),
+        format!("management: {{address: '{}'}}\n", gateway.address("management")),
+        "listeners: [{address: 'unix:/no/such/folder/door.sock'}]\n".to_owned(),
+    ] {
+        let refusal = setup().try_start(&configuration).await.err().expect("it cannot start");
+        assert_eq!(refusal.code, 3, "{}", refusal.text);
+        assert!(refusal.text.contains("cannot be bound"), "{}", refusal.text);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_at_fault_itself() {
+    for (configuration, told) in [
+        ("routes: [{id: a, filters: [respond: {body: '${file:absent}'}]}]\n", "absent"),
+        (
+            "listeners: [{address: 127.0.0.1:0, tls: {certificates: [{certificate: absent.pem, key: absent.key}]}}]\n",
+            "absent.pem",
+        ),
+        ("listeners: []\n", "no listeners"),
+        ("rotues: []\n", "routes"),
+    ] {
+        let refusal = setup().try_start(configuration).await.err().expect("it cannot start");
+        assert_eq!(refusal.code, 1, "{}", refusal.text);
+        assert!(refusal.text.contains(told), "{}", refusal.text);
+    }
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_gwanmun")).args(["run", "/no/such/file.yaml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/file.yaml"));
+}
+
+#[tokio::test]
+async fn more_connections_than_allowed_are_refused_and_places_become_free_again() {
+    let gateway = start("limits: {connections: 2}\nroutes: [{id: a, filters: [respond: {body: a}]}]\n").await;
+    let (mut one, mut two) = (gateway.connect().await, gateway.connect().await);
+    assert_eq!((one.get("/").await.status(), two.get("/").await.status()), (200, 200));
+    gateway.connect().await.closed().await;
+    drop(one);
+    let address = gateway.web();
+    eventually("a free place", async || {
+        let mut client = Connection::tcp(address).await;
+        client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.ok()?;
+        client.try_answer("GET").await.ok()
+    })
+    .await;
+    assert_eq!(two.get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_not_waited_for() {
+    let gateway = start("limits: {header-timeout: 200ms}\nroutes: [{id: a, filters: [respond: {body: a}]}]\n").await;
+    for beginning in ["", "PRI * HT", "GET / HTTP/1.1\r\nHo"] {
+        let mut client = gateway.connect().await;
+        client.send(beginning).await;
+        let said = tokio::time::timeout(Duration::from_secs(10), client.rest())
+            .await
+            .expect("it is closed")
+            .unwrap_or_default();
+        assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 408 "), "{beginning:?}: {said:?}");
+    }
+}
