@@ -11,6 +11,7 @@ use crate::workspace;
 
 /// Each crate and the crates directly above it; what stands above those may be used as well. `gateway` stands below all.
 const ABOVE: &[(&str, &[&str])] = &[
+    ("memory", &[]),
     ("core", &[]),
     ("resilience", &["core"]),
     ("config", &["core"]),

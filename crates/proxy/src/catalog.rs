@@ -48,6 +48,10 @@ impl<T> Item<T> {
     /// `strip-prefix: 1` means `strip-prefix: {parts: 1}`; a bare name means no arguments.
     fn spell_out(&self, arguments: &Node) -> Node {
         let value = match (&arguments.value, &self.sole) {
+            // `set-path: {id}` is meant as text: taken as the argument, it gets the hint that says so.
+            (Value::Map(entries), Some(key)) if is_unquoted_template(entries, key) => {
+                Value::Map(vec![Entry { key: key.clone(), key_span: arguments.span, node: arguments.clone() }])
+            }
             (Value::Map(_), _) => return arguments.clone(),
             (Value::Null, _) => Value::Map(Vec::new()),
             (_, Some(key)) => {
@@ -189,6 +193,11 @@ fn find<'a, T>(
         diagnostics.push(Diagnostic::error(format!("unknown {kind} '{name}'"), span).with_hint(hint));
     }
     found
+}
+
+/// Whether a map is `{name}` without quotes, and `name` is no argument left empty.
+fn is_unquoted_template(entries: &[Entry], sole: &str) -> bool {
+    matches!(entries, [entry] if matches!(entry.node.value, Value::Null) && entry.key != sole)
 }
 
 /// The name of the only required property of `S`, if it has exactly one.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// An authority that nobody trusts but who is given its certificate.
@@ -15,6 +16,7 @@ pub struct Identity {
     certificate: CertificateDer<'static>,
     chain: String,
     key: KeyPair,
+    clients: Option<RootCertStore>,
 }
 
 impl Authority {
@@ -39,21 +41,36 @@ impl Authority {
         let mut parameters = CertificateParams::new(names).unwrap();
         parameters.distinguished_name = named("service");
         let certificate = parameters.signed_by(&key, &self.0).unwrap();
-        Identity { certificate: certificate.der().clone(), chain: certificate.pem(), key }
+        Identity { certificate: certificate.der().clone(), chain: certificate.pem(), key, clients: None }
     }
 
-    /// A client that trusts this authority only.
-    pub(crate) fn client(&self, alpn: &[&str]) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).unwrap();
+    /// A client that trusts this authority only and says who it is if it is asked.
+    pub(crate) fn client(&self, alpn: &[&str], identity: Option<&Identity>) -> ClientConfig {
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
-        let mut config = builder.unwrap().with_root_certificates(roots).with_no_client_auth();
+        let builder = builder.unwrap().with_root_certificates(self.roots());
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder.with_client_auth_cert(vec![identity.certificate.clone()], identity.private_key()).unwrap(),
+        };
         config.alpn_protocols = protocols(alpn);
         config
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        roots
     }
 }
 
 impl Identity {
+    /// A server with this certificate asks for one that `authority` has signed.
+    #[must_use]
+    pub fn asking_clients(mut self, authority: &Authority) -> Self {
+        self.clients = Some(authority.roots());
+        self
+    }
+
     /// The certificate, PEM.
     pub fn pem(&self) -> String {
         self.chain.clone()
@@ -66,12 +83,21 @@ impl Identity {
 
     /// A server with this certificate that speaks the protocols `alpn`.
     pub(crate) fn server(&self, alpn: &[&str]) -> ServerConfig {
-        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
-        let builder = builder.unwrap().with_no_client_auth();
-        let mut config = builder.with_single_cert(vec![self.certificate.clone()], key).unwrap();
+        let builder = match &self.clients {
+            None => builder.unwrap().with_no_client_auth(),
+            Some(roots) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), Arc::new(default_provider()));
+                builder.unwrap().with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let mut config = builder.with_single_cert(vec![self.certificate.clone()], self.private_key()).unwrap();
         config.alpn_protocols = protocols(alpn);
         config
+    }
+
+    fn private_key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
     }
 }
 

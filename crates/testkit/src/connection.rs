@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Identity};
 use crate::message::Message;
 use crate::patience::patiently;
 
@@ -32,7 +32,12 @@ impl Connection {
 
     /// Connects over TLS to a server that must be called `name`, offering the protocols `alpn`.
     pub async fn tls(address: SocketAddr, name: &str, authority: &Authority, alpn: &[&str]) -> io::Result<Self> {
-        Ok(Self::over(tls(address, name, authority, alpn).await?))
+        Ok(Self::over(tls(address, name, authority, alpn, None).await?))
+    }
+
+    /// The same with a certificate of its own.
+    pub async fn tls_as(identity: &Identity, address: SocketAddr, name: &str, authority: &Authority) -> io::Result<Self> {
+        Ok(Self::over(tls(address, name, authority, &[], Some(identity)).await?))
     }
 
     /// Connects to a unix socket.
@@ -226,8 +231,9 @@ pub(crate) async fn tls(
     name: &str,
     authority: &Authority,
     alpn: &[&str],
+    identity: Option<&Identity>,
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-    let connector = TlsConnector::from(Arc::new(authority.client(alpn)));
+    let connector = TlsConnector::from(Arc::new(authority.client(alpn, identity)));
     let stream = TcpStream::connect(address).await?;
     connector.connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
 }

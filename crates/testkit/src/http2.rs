@@ -30,7 +30,7 @@ impl Http2 {
 
     /// Connects over TLS to `name`, which has to choose HTTP/2.
     pub async fn tls(address: SocketAddr, name: &str, authority: &Authority) -> Self {
-        let stream = connection::tls(address, name, authority, &["h2"]).await.unwrap();
+        let stream = connection::tls(address, name, authority, &["h2"], None).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         Self::over(stream, format!("https://{name}")).await
     }

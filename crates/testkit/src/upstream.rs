@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -39,6 +40,8 @@ pub struct Upstream {
     port: u16,
     received: watch::Receiver<Vec<Message>>,
     connections: watch::Receiver<usize>,
+    arrived: watch::Receiver<usize>,
+    goodbye: watch::Sender<Goodbye>,
     task: JoinHandle<()>,
 }
 
@@ -82,15 +85,21 @@ impl Upstream {
     ) -> Self {
         let (count, connections) = watch::channel(0_usize);
         let (_, received) = watch::channel(Vec::new());
+        let (goodbye, said) = watch::channel(Goodbye::None);
+        let (count_request, arrived) = watch::channel(0_usize);
+        let handler = move |request| {
+            count_request.send_modify(|count| *count += 1);
+            handler(request)
+        };
         if let Speaks::Unix(path) = speaks {
             let listener = UnixListener::bind(&path).unwrap();
             let task = tokio::spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {
                     count.send_modify(|count| *count += 1);
-                    tokio::spawn(serve(stream, Protocol::Http1, handler.clone()));
+                    tokio::spawn(serve(stream, Protocol::Http1, handler.clone(), said.clone()));
                 }
             });
-            return Self { url: format!("unix:{}", path.display()), port: 0, received, connections, task };
+            return Self { url: format!("unix:{}", path.display()), port: 0, received, connections, arrived, goodbye, task };
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -107,19 +116,19 @@ impl Upstream {
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.send_modify(|count| *count += 1);
-                let handler = handler.clone();
+                let (handler, said) = (handler.clone(), said.clone());
                 let Some(tls) = tls.clone() else {
-                    tokio::spawn(serve(stream, protocol, handler));
+                    tokio::spawn(serve(stream, protocol, handler, said));
                     continue;
                 };
                 tokio::spawn(async move {
                     let Ok(stream) = tls.accept(stream).await else { return };
                     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    serve(stream, if http2 { Protocol::Http2 } else { Protocol::Http1 }, handler).await;
+                    serve(stream, if http2 { Protocol::Http2 } else { Protocol::Http1 }, handler, said).await;
                 });
             }
         });
-        Self { url: format!("{scheme}://{address}"), port: address.port(), received, connections, task }
+        Self { url: format!("{scheme}://{address}"), port: address.port(), received, connections, arrived, goodbye, task }
     }
 
     /// Where it listens, as an upstream is written.
@@ -144,6 +153,22 @@ impl Upstream {
         self.received.borrow().len()
     }
 
+    /// Closes every connection without a word; new ones are welcome.
+    pub fn hang_up(&self) {
+        self.goodbye.send_replace(Goodbye::AtOnce);
+    }
+
+    /// Takes no more requests on the connections there are, and finishes what runs on them.
+    pub fn say_goodbye(&self) {
+        self.goodbye.send_replace(Goodbye::InTheEnd);
+    }
+
+    /// Waits until so many requests have arrived, answered or not.
+    pub async fn arrived(&self, requests: usize) {
+        let mut arrived = self.arrived.clone();
+        patiently("requests", arrived.wait_for(|arrived| *arrived >= requests)).await.expect("a running service");
+    }
+
     /// How many connections there have been.
     pub fn connections(&self) -> usize {
         *self.connections.borrow()
@@ -156,6 +181,14 @@ impl Drop for Upstream {
     }
 }
 
+/// How a connection is to end.
+#[derive(Clone, Copy)]
+enum Goodbye {
+    None,
+    AtOnce,
+    InTheEnd,
+}
+
 #[derive(Clone, Copy)]
 enum Protocol {
     Http1,
@@ -166,15 +199,34 @@ async fn serve<F: Future<Output = Response<Reply>> + Send + 'static>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     protocol: Protocol,
     handler: impl Fn(Request<Incoming>) -> F + Send + 'static,
+    mut said: watch::Receiver<Goodbye>,
 ) {
+    said.mark_unchanged();
     let service = service_fn(move |request| {
         let answer = handler(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let stream = TokioIo::new(stream);
-    // Clients that leave are the tests' own doing.
     match protocol {
-        Protocol::Http1 => drop(http1::Builder::new().serve_connection(stream, service).await),
-        Protocol::Http2 => drop(http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await),
+        Protocol::Http1 => {
+            let connection = pin!(http1::Builder::new().serve_connection(stream, service));
+            until_goodbye(connection, |connection| connection.graceful_shutdown(), said).await;
+        }
+        Protocol::Http2 => {
+            let connection = pin!(http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service));
+            until_goodbye(connection, |connection| connection.graceful_shutdown(), said).await;
+        }
+    }
+}
+
+async fn until_goodbye<C: Future>(mut connection: Pin<&mut C>, finish: impl FnOnce(Pin<&mut C>), mut said: watch::Receiver<Goodbye>) {
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        Ok(()) = said.changed() => {}
+        else => return,
+    }
+    if matches!(*said.borrow(), Goodbye::InTheEnd) {
+        finish(connection.as_mut());
+        connection.await;
     }
 }

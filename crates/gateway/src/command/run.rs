@@ -47,11 +47,14 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         Err(error) => return could_not_start("the runtime", &error),
     };
     let workers = spec.workers.as_ref().map_or_else(cores, |workers| workers.value);
+    let (delay, limit) = (spec.drain.delay.0, spec.drain.timeout.0);
     let outcome = runtime.block_on(async {
         let management = match Management::bind(&configuration, metrics.clone()).await {
             Ok(management) => management,
             Err(error) => return could_not_start(error.0, &error.1),
         };
+        // The texts and their nodes have served.
+        drop(configuration);
         let mut signals = match Signals::listen() {
             Ok(signals) => signals,
             Err(error) => return could_not_start("signals cannot be received", &error),
@@ -62,19 +65,20 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         };
         management.serve(server.plans());
         management.set_ready(Readiness::Ready);
+        gwanmun_memory::give_back();
         tracing::info!(event = "ready", workers, "ready");
         while signals.next().await == Asked::Reload {
             reload(registry, files, &server, &management, &metrics);
+            gwanmun_memory::give_back();
         }
-        let drain = &configuration.spec.drain;
         management.set_ready(Readiness::Draining);
         tracing::info!(
             event = "draining",
-            delay_ms = millis(drain.delay.0),
-            timeout_ms = millis(drain.timeout.0),
+            delay_ms = millis(delay),
+            timeout_ms = millis(limit),
             "draining"
         );
-        stop(server, &mut signals, drain.delay.0, drain.timeout.0).await;
+        stop(server, &mut signals, delay, limit).await;
         Outcome::Good
     });
     access_log.close();

@@ -176,6 +176,20 @@ async fn an_exchange_that_takes_too_long_altogether_is_cut() {
     }
 }
 
+#[tokio::test]
+async fn an_upstream_that_hangs_up_between_two_requests_costs_a_safe_request_nothing() {
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let upstream = Upstream::recording(speaks).await;
+        let gateway = start(&all_to(upstream.url())).await;
+        let mut client = gateway.connect().await;
+        for number in 0..20 {
+            assert_eq!(client.get("/").await.text(), format!("request {number}"), "{}", upstream.url());
+            upstream.hang_up();
+        }
+        assert_eq!(upstream.connections(), 20);
+    }
+}
+
 /// A service that answers the first request of its first connection and closes that connection at the second one.
 async fn closing_when_used_again() -> Script {
     Script::play(|mut connection, number| async move {

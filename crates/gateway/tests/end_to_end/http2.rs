@@ -177,3 +177,23 @@ async fn a_host_that_disagrees_with_the_authority_is_refused() {
     assert_eq!((answer.status(), &answer.json()["type"]), (400, &"urn:gwanmun:fault:malformed-request".into()));
     assert_eq!(upstream.requests(), 0);
 }
+
+#[tokio::test]
+async fn an_upstream_that_takes_no_more_requests_finishes_the_old_ones_and_gets_the_new_ones_on_a_new_connection() {
+    let (upstream, release) = holding(Speaks::Http2).await;
+    let gateway = start(&format!("workers: 1\n{}", all_to(upstream.url()))).await;
+    let mut client = Http2::tcp(gateway.web()).await;
+    assert_eq!(client.get("/").await.status(), 200);
+    let mut slow = client.clone();
+    let held = tokio::spawn(async move { slow.get("/held").await });
+    upstream.arrived(2).await;
+    upstream.say_goodbye();
+    for _ in 0..5 {
+        let request = client.request("POST", "/").body(Reply::from("body")).unwrap();
+        assert_eq!(client.ask(request).await.status(), 200);
+    }
+    assert!(!held.is_finished());
+    release.send_replace(true);
+    assert_eq!(held.await.unwrap().status(), 200);
+    assert_eq!(upstream.connections(), 2);
+}

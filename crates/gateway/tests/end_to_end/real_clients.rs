@@ -150,8 +150,8 @@ async fn a_websocket_client_talks_to_a_websocket_server() {
         [format!("ws://{}/chat", gateway.web()), format!("wss://localhost:{}/chat", gateway.address("edge").port())]
     {
         succeeds(script(&python, "websocket_client.py", &[&url, ca.to_str().unwrap()])).await;
-        let scheme = if url.starts_with("wss") { "edge" } else { "web" };
-        let line = gateway.access_line(|line| line["listener"] == scheme).await;
+        let listener = if url.starts_with("wss") { "edge" } else { "web" };
+        let line = gateway.access_line(|line| line["listener"] == listener).await;
         assert_eq!((&line["status"], &line["path"]), (&101.into(), &"/chat".into()));
     }
 }

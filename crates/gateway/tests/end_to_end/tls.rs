@@ -2,7 +2,7 @@
 
 use gwanmun_testkit::{Authority, Connection, Gateway, Http2, Identity, Speaks, Upstream};
 
-use crate::{all_to, setup};
+use crate::{all_to, all_to_service, setup};
 
 /// A gateway with certificates for `a.test`, which serves strangers too, and `*.b.test`.
 async fn edge(authority: &Authority, upstream: &Upstream) -> Gateway {
@@ -146,5 +146,52 @@ async fn large_bodies_pass_over_tls_on_both_sides() {
         let mut client = Http2::tls(gateway.address("edge"), "a.test", &authority).await;
         let request = client.request("POST", "/").body(body.clone().into()).unwrap();
         assert!(client.ask(request).await.body == body, "{alpn:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_shows_its_certificate_where_it_is_asked_to() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (edge, friend, foe) = (authority.issue(&["a.test"]), authority.issue(&["friend"]), stranger.issue(&["foe"]));
+    for (wanted, without) in [("optional", true), ("required", false)] {
+        let gateway = setup()
+            .with_file("ca.pem", authority.pem())
+            .with_file("edge.pem", edge.pem())
+            .with_file("edge.key", edge.key())
+            .start(&format!(
+                "listeners: [{{name: edge, address: 127.0.0.1:0, tls: {{certificates: [{{certificate: edge.pem, key: edge.key}}], client-ca: ca.pem, client-auth: {wanted}}}}}]\n\
+                 routes: [{{id: a, filters: [respond: {{body: a}}]}}]\n"
+            ))
+            .await;
+        let edge = gateway.address("edge");
+        let mut known = Connection::tls_as(&friend, edge, "a.test", &authority).await.unwrap();
+        assert_eq!(known.get("/").await.text(), "a", "{wanted}");
+        for (client, served) in [
+            (Connection::tls(edge, "a.test", &authority, &[]).await, without),
+            (Connection::tls_as(&foe, edge, "a.test", &authority).await, false),
+        ] {
+            // TLS 1.3 tells a client that it is refused only after the handshake.
+            let mut client = client.unwrap();
+            let _ = client.try_send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+            assert_eq!(client.try_answer("GET").await.is_ok(), served, "{wanted}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_asks_for_a_certificate_gets_ours() {
+    let authority = Authority::new();
+    let ours = authority.issue(&["gateway"]);
+    let identity = || authority.issue(&["127.0.0.1"]).asking_clients(&authority);
+    for (settings, status) in [("ca: ca.pem, certificate: gw.pem, key: gw.key", 200), ("ca: ca.pem", 502)] {
+        let upstream = Upstream::recording(Speaks::Tls(identity(), &["h2", "http/1.1"])).await;
+        let gateway = setup()
+            .with_file("ca.pem", authority.pem())
+            .with_file("gw.pem", ours.pem())
+            .with_file("gw.key", ours.key())
+            .start(&all_to_service(upstream.url(), &format!("tls: {{{settings}}}")))
+            .await;
+        assert_eq!(gateway.get("/").await.status(), status, "{settings}");
+        assert_eq!(upstream.requests(), usize::from(status == 200));
     }
 }

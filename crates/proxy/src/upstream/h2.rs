@@ -38,6 +38,13 @@ pub(crate) async fn handshake(io: Io) -> Result<Sender, hyper::Error> {
     Ok(sender)
 }
 
+/// Why there is no answer.
+pub(crate) struct CallError {
+    pub(crate) fault: Fault,
+    /// The request, if nothing of it has left.
+    pub(crate) unsent: Option<Request<Body>>,
+}
+
 /// Sends one request and waits for the head of its answer.
 pub(crate) async fn call(
     sender: &mut Sender,
@@ -47,20 +54,24 @@ pub(crate) async fn call(
     host: &HeaderValue,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response<Incoming>, Fault> {
+) -> Result<Response<Incoming>, CallError> {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(scheme);
     parts.authority = host.to_str().ok().and_then(|host| host.parse().ok());
     parts.path_and_query = Some(target);
-    let uri = Uri::from_parts(parts)
-        .map_err(|error| Fault::new(Code::MalformedRequest, format!("no HTTP/2 target: {error}")))?;
+    let uri = Uri::from_parts(parts).map_err(|error| {
+        let fault = Fault::new(Code::MalformedRequest, format!("no HTTP/2 target: {error}"));
+        CallError { fault, unsent: None }
+    })?;
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
-    sender.send_request(request).await.map_err(|error| {
-        let code =
-            if error.is_closed() || error.is_canceled() { Code::UpstreamUnreachable } else { Code::UpstreamMalformed };
-        Fault::new(code, format!("the HTTP/2 exchange failed: {error:?}"))
+    sender.try_send_request(request).await.map_err(|mut error| {
+        let unsent = error.take_message();
+        let error = error.into_error();
+        let gone = error.is_closed() || error.is_canceled();
+        let code = if gone { Code::UpstreamUnreachable } else { Code::UpstreamMalformed };
+        CallError { fault: Fault::new(code, format!("the HTTP/2 exchange failed: {error:?}")), unsent }
     })
 }

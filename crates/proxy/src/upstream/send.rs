@@ -58,8 +58,12 @@ async fn attempt_until_answered(
             }
         };
         match channel {
-            Channel::Http2(mut sender) => {
-                return Box::pin(over_http2(&mut sender, endpoint, exchange, upstream.timeouts, deadline)).await;
+            Channel::Http2(sender, age) => {
+                match Box::pin(over_http2(sender, age, endpoint, exchange, upstream.timeouts, deadline)).await {
+                    Ok(response) => return Ok(response),
+                    Err(NoAnswer::Repeatable(_)) if wanted == Wanted::Any => wanted = Wanted::Fresh,
+                    Err(NoAnswer::Final(fault) | NoAnswer::Repeatable(fault)) => return Err(fault),
+                }
             }
             Channel::Http1(idle, pool, age) => {
                 let host = host(exchange, endpoint);
@@ -114,21 +118,33 @@ async fn attempt_until_answered(
     }
 }
 
+/// Why an exchange over HTTP/2 has no answer.
+enum NoAnswer {
+    Final(Fault),
+    /// A shared connection has ended, and nobody can have acted on this request, which is whole again.
+    Repeatable(Fault),
+}
+
 async fn over_http2(
-    sender: &mut h2::Sender,
+    mut sender: h2::Sender,
+    age: Age,
     endpoint: &Endpoint,
     exchange: &mut Exchange,
     timeouts: Timeouts,
     deadline: Option<Instant>,
-) -> Result<Response, Fault> {
+) -> Result<Response, NoAnswer> {
     let host = host(exchange, endpoint);
     let scheme = if endpoint.tls.is_some() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
     let request = &mut exchange.request;
+    // Only a request without a body can be sent once more when it may have left already.
+    let spare = (age == Age::Reused && matches!(request.body, Body::Empty) && is_idempotent(&request.method))
+        .then(|| request.headers.clone());
     let (body, headers) = (std::mem::take(&mut request.body), std::mem::take(&mut request.headers));
     let (method, target) = (request.method.clone(), request.target().clone());
+    let late = || Err(h2::CallError { fault: silent(), unsent: None });
     let answer = if matches!(body, Body::Empty | Body::Full(_)) {
-        let call = h2::call(sender, scheme, method, target, &host, headers, body);
-        tokio::time::timeout(timeouts.response, call).await.unwrap_or_else(|_| Err(silent()))?
+        let call = h2::call(&mut sender, scheme, method, target, &host, headers, body);
+        tokio::time::timeout(timeouts.response, call).await.unwrap_or_else(|_| late())
     } else {
         let (body, progress) = body::followed(body);
         // Counted from the latest piece of the request.
@@ -137,13 +153,28 @@ async fn over_http2(
                 tokio::time::sleep_until(progress.moved.get() + timeouts.response).await;
             }
         };
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
-            answer = h2::call(sender, scheme, method, target, &host, headers, body) => {
-                answer.map_err(|fault| progress.fault.take().unwrap_or(fault))?
-            }
-            () = silence => return Err(silent()),
+            answer = h2::call(&mut sender, scheme, method, target, &host, headers, body) => answer,
+            () = silence => late(),
+        };
+        match (answer, progress.fault.take()) {
+            (Err(_), Some(fault)) => return Err(NoAnswer::Final(fault)),
+            (answer, _) => answer,
         }
+    };
+    let answer = match (answer, spare) {
+        (Ok(answer), _) => answer,
+        (Err(h2::CallError { fault, unsent: Some(unsent) }), _) => {
+            let (parts, body) = unsent.into_parts();
+            (request.headers, request.body) = (parts.headers, body);
+            return Err(NoAnswer::Repeatable(fault));
+        }
+        (Err(h2::CallError { fault, unsent: None }), Some(headers)) if sender.is_closed() => {
+            request.headers = headers;
+            return Err(NoAnswer::Repeatable(fault));
+        }
+        (Err(h2::CallError { fault, .. }), _) => return Err(NoAnswer::Final(fault)),
     };
     let mut response = answer.map(|incoming| {
         body::paced(Body::from_incoming(incoming, Origin::Upstream), timeouts.idle, deadline, Code::UpstreamTimeout)

@@ -36,8 +36,8 @@ struct EndpointState {
 pub(crate) enum Channel {
     /// A connection of its own; whether it has served before.
     Http1(Idle, Rc<Pool>, Age),
-    /// A stream on a shared connection.
-    Http2(Sender),
+    /// A stream on a shared connection; whether it has served before.
+    Http2(Sender, Age),
 }
 
 /// Whether a connection has served before, and so may have been closed at the other end meanwhile.
@@ -98,7 +98,7 @@ impl UpstreamState {
                 pool.speaks_http2.set(true);
                 let sender = Box::pin(h2::handshake(io)).await.map_err(io::Error::other)?;
                 *pool.http2.lock().await = Some(sender.clone());
-                Ok(Channel::Http2(sender))
+                Ok(Channel::Http2(sender, Age::Fresh))
             }
         }
     }
@@ -120,7 +120,7 @@ impl UpstreamState {
     ) -> io::Result<Channel> {
         let mut held = pool.http2.lock().await;
         if let Some(sender) = held.as_ref().filter(|sender| !sender.is_closed()) {
-            return Ok(Channel::Http2(sender.clone()));
+            return Ok(Channel::Http2(sender.clone(), Age::Reused));
         }
         let (io, alpn) = self.connect(endpoint, addresses, chosen).await?;
         if alpn == Alpn::Http1 && endpoint.protocol == Protocol::Negotiated {
@@ -133,7 +133,7 @@ impl UpstreamState {
         }
         let sender = h2::handshake(io).await.map_err(io::Error::other)?;
         *held = Some(sender.clone());
-        Ok(Channel::Http2(sender))
+        Ok(Channel::Http2(sender, Age::Fresh))
     }
 
     /// A new connection: to the chosen address, or to the first of all that answers.

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from contextlib import suppress
 
 from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
 
 
 async def echo(connection):
-    async for message in connection:
-        await connection.send(message)
+    with suppress(ConnectionClosed):
+        async for message in connection:
+            await connection.send(message)
 
 
 async def main():
