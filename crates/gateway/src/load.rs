@@ -58,3 +58,28 @@ fn compiled(registry: &Registry, loaded: Loaded) -> Configuration {
     diagnostics.sort();
     Configuration { document, sources, diagnostics, spec, tests, plan }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const ROUTES: &str = r#"
+routes:
+  - {id: a, predicates: [{path: "/a/{x}"}], filters: [{set-request-header: {name: X-A, value: "1"}}], upstream: "http://127.0.0.1:1"}
+  - {id: b, predicates: [{path: "/b/{x}"}], filters: [{set-request-header: {name: X-A, value: "1"}}], upstream: "http://127.0.0.1:1"}
+  - {id: c, predicates: [{path: "/c/{x}"}], filters: [{set-request-header: {name: X-A, value: "2"}}], upstream: "http://127.0.0.1:1"}
+  - {id: d, predicates: [{path: "/d/{y}"}], filters: [{set-request-header: {name: X-A, value: "1"}}], upstream: "http://127.0.0.1:1"}
+"#;
+
+    #[test]
+    fn routes_with_the_same_filters_share_them_and_others_do_not() {
+        let plan = from_text(&Registry::standard(), "gw.yaml", ROUTES).plan.unwrap();
+        let [a, b, c, d] = plan.routes.as_slice() else { panic!("{} routes", plan.routes.len()) };
+        assert!(Arc::ptr_eq(&a.filters, &b.filters));
+        assert!(!Arc::ptr_eq(&a.filters, &c.filters));
+        // Which variables there are may decide whether arguments are good.
+        assert!(!Arc::ptr_eq(&a.filters, &d.filters));
+    }
+}

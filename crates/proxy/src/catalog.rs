@@ -23,6 +23,8 @@ pub struct Item<T> {
     pub name: &'static str,
     /// A complete configuration with tests that shows it at work.
     pub example: &'static str,
+    /// Whether each place in the configuration needs its own.
+    pub(crate) remembers: bool,
     schema: fn(&mut SchemaGenerator) -> Schema,
     /// The argument that may stand alone: the only one that is required.
     sole: Option<String>,
@@ -68,14 +70,16 @@ impl Catalog {
     pub fn add_filter<S: FilterSpec>(&mut self) {
         let (name, example, sole) = (S::NAME, S::EXAMPLE, sole_required::<S>());
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<S>();
-        self.filters.insert(name, Item { name, example, schema, sole, build: decode_filter::<S> });
+        self.filters
+            .insert(name, Item { name, example, remembers: S::REMEMBERS, schema, sole, build: decode_filter::<S> });
     }
 
     /// Adds a predicate; a later one of the same name replaces it.
     pub fn add_predicate<S: PredicateSpec>(&mut self) {
         let (name, example, sole) = (S::NAME, S::EXAMPLE, sole_required::<S>());
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<S>();
-        self.predicates.insert(name, Item { name, example, schema, sole, build: decode_predicate::<S> });
+        self.predicates
+            .insert(name, Item { name, example, remembers: false, schema, sole, build: decode_predicate::<S> });
     }
 
     /// All filters, by name.

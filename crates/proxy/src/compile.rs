@@ -1,6 +1,7 @@
 //! Spec -> Plan: every mistake of the whole configuration at once, each at its place. What passes here cannot fail for a
 //! reason that was knowable here.
 
+mod filters;
 mod listeners;
 mod routes;
 mod upstreams;
@@ -15,6 +16,7 @@ use gwanmun_core::Clock;
 use ipnet::IpNet;
 
 use crate::catalog::Catalog;
+use crate::compile::filters::Filters;
 use crate::parts::Parts;
 use crate::plan::{AddressSet, InternalHeaders, Plan};
 use crate::spec::{ApiVersionSpec, GatewaySpec};
@@ -57,8 +59,10 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
 
     let nothing = BTreeSet::new();
     let parts = Parts::new(&context.clock, &nothing, &names, api_version);
-    let door = routes::filters(&spec.filters, context, &parts, diagnostics);
-    let (router, routes) = routes::compile(spec, context, &parts, &mut upstreams, diagnostics);
+    let mut filters = Filters::new(context);
+    let door = filters.of(&spec.filters, &parts, diagnostics);
+    let door = filters.list(door);
+    let (router, routes) = routes::compile(spec, context, &parts, &mut filters, &mut upstreams, diagnostics);
     if diagnostics.has_errors() {
         return None;
     }

@@ -64,6 +64,10 @@ pub trait FilterSpec: DeserializeOwned + JsonSchema + 'static {
     /// the test suite.
     const EXAMPLE: &'static str = "";
 
+    /// Whether every place in the configuration needs a filter of its own because it remembers something between
+    /// requests. Others with the same arguments are shared: thousands of routes then touch the same memory.
+    const REMEMBERS: bool = false;
+
     /// Checks the arguments and makes what runs.
     ///
     /// # Errors

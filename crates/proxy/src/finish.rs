@@ -6,25 +6,23 @@ use std::rc::Rc;
 use gwanmun_core::{Code, Fault};
 use gwanmun_telemetry::access::Entry;
 use gwanmun_telemetry::metrics::InFlight;
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
-use crate::exchange::{Connection, Exchange};
-use crate::record::Record;
+use crate::body::Body;
+use crate::exchange::Exchange;
 use crate::worker::{Worker, WorkerPlan};
 
-/// Writes the record when it is dropped.
+/// What the record says of a client that left before it had an answer: a status nobody is sent, as nginx has it.
+const CLIENT_LEFT: u16 = 499;
+
+/// An exchange that will be recorded, however it ends: when this is dropped.
 pub(crate) struct Finish {
+    pub(crate) exchange: Exchange,
     worker: Rc<Worker>,
     plan: Rc<WorkerPlan>,
-    connection: Rc<Connection>,
-    client: Option<std::net::IpAddr>,
-    record: Record,
     began: Began,
-    host: Option<HeaderValue>,
-    target: PathAndQuery,
-    version: Version,
-    status: StatusCode,
+    /// `None` while there is no answer.
+    status: Option<StatusCode>,
     bytes_out: u64,
 }
 
@@ -38,27 +36,16 @@ pub(crate) struct Began {
 }
 
 impl Finish {
-    /// Takes over what `exchange` knows at the end.
-    pub(crate) fn of(
-        worker: Rc<Worker>,
-        plan: Rc<WorkerPlan>,
-        began: Began,
-        exchange: Exchange,
-        status: StatusCode,
-    ) -> Self {
-        Self {
-            worker,
-            plan,
-            client: exchange.client,
-            record: exchange.record,
-            began,
-            host: exchange.host,
-            target: exchange.original,
-            version: exchange.request.version,
-            connection: exchange.connection,
-            status,
-            bytes_out: 0,
-        }
+    /// An exchange without an answer.
+    pub(crate) fn of(worker: Rc<Worker>, plan: Rc<WorkerPlan>, began: Began, exchange: Exchange) -> Self {
+        Self { exchange, worker, plan, began, status: None, bytes_out: 0 }
+    }
+
+    /// There is an answer; what was kept of the request is not needed any more.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+        self.exchange.request.body = Body::Empty;
+        self.exchange.request.headers = HeaderMap::new();
     }
 
     /// Counts bytes of the body that leave.
@@ -68,7 +55,7 @@ impl Finish {
 
     /// The answer broke off after its head had left.
     pub(crate) fn failed(&mut self, fault: &Fault) {
-        self.record.fault = Some(fault.code());
+        self.exchange.record.fault = Some(fault.code());
     }
 
     /// What went through a tunnel.
@@ -80,34 +67,36 @@ impl Finish {
 
 impl Drop for Finish {
     fn drop(&mut self) {
-        let duration = self.record.started.elapsed();
+        let record = &self.exchange.record;
+        let duration = record.started.elapsed();
+        let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
         let metrics = &self.plan.metrics;
-        metrics.request(self.record.route, self.status.as_u16(), duration);
-        if let Some(code) = self.record.fault {
+        metrics.request(record.route, status, duration);
+        if let Some(code) = record.fault {
             metrics.fault(code);
         }
         if self.worker.log_is_off() {
             return;
         }
-        let (trace_id, span_id) = (self.record.trace.trace_id_hex(), self.record.trace.span_id_hex());
-        let route = self.record.route.and_then(|index| self.plan.plan.routes.get(index));
+        let (trace_id, span_id) = (record.trace.trace_id_hex(), record.trace.span_id_hex());
+        let route = record.route.and_then(|index| self.plan.plan.routes.get(index));
         self.worker.log(&Entry {
-            time: self.record.time,
+            time: record.time,
             trace_id: &trace_id,
             span_id: &span_id,
-            client: self.client,
-            listener: &self.connection.listener,
-            protocol: protocol(self.version),
+            client: self.exchange.client,
+            listener: &self.exchange.connection.listener,
+            protocol: protocol(self.exchange.request.version),
             method: self.began.method.as_str(),
-            host: self.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
-            path: self.target.path().as_bytes(),
+            host: self.exchange.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
+            path: self.exchange.original.path().as_bytes(),
             route: route.map(|route| &*route.id),
-            upstream: self.record.upstream.as_deref(),
-            endpoint: self.record.endpoint.as_deref(),
-            status: self.status.as_u16(),
-            fault: self.record.fault.map(Code::name),
+            upstream: record.upstream.as_deref(),
+            endpoint: record.endpoint.as_deref(),
+            status,
+            fault: record.fault.map(Code::name),
             duration,
-            upstream_duration: self.record.upstream_duration,
+            upstream_duration: record.upstream_duration,
             bytes_in: self.began.received.get(),
             bytes_out: self.bytes_out,
             principal: None,

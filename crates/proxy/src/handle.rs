@@ -72,7 +72,7 @@ pub async fn handle(plan: &Plan, exchange: &mut Exchange, forward: &impl Forward
     let mut route: Option<&Route> = None;
     watch.begins(exchange);
     let answer = 'answer: {
-        for planned in &plan.door {
+        for planned in plan.door.iter() {
             let outcome = settle(planned.filter.request(exchange)).await;
             watch.after_request(planned, exchange, &outcome);
             match outcome {
@@ -92,7 +92,7 @@ pub async fn handle(plan: &Plan, exchange: &mut Exchange, forward: &impl Forward
         };
         route = Some(taken);
         exchange.variables = variables;
-        for planned in &taken.filters {
+        for planned in taken.filters.iter() {
             let outcome = settle(planned.filter.request(exchange)).await;
             watch.after_request(planned, exchange, &outcome);
             match outcome {

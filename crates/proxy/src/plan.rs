@@ -21,7 +21,7 @@ pub struct Plan {
     /// Where clients connect.
     pub listeners: Vec<Listener>,
     /// Filters of every request, before routing.
-    pub door: Vec<PlannedFilter>,
+    pub door: Arc<[Arc<PlannedFilter>]>,
     /// Finds the route of a request; its numbers are places in `routes`.
     pub router: Router,
     /// The routes, in the order they are asked.
@@ -124,8 +124,8 @@ pub struct Route {
     pub id: Arc<str>,
     /// Lower is asked first.
     pub order: i64,
-    /// The default filters and its own.
-    pub filters: Vec<PlannedFilter>,
+    /// The default filters and its own. Routes with the same filters share them.
+    pub filters: Arc<[Arc<PlannedFilter>]>,
     /// Its upstream's place in the plan.
     pub upstream: Option<usize>,
 }

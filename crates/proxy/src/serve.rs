@@ -207,17 +207,18 @@ async fn exchange(
         _in_flight: plan.metrics.in_flight(connection.listener_index),
     };
     let version = request.version();
-    let (mut exchange, admitted) = admit(&plan.plan, &limits, connection, request, &began.received);
+    let (exchange, admitted) = admit(&plan.plan, &limits, connection, request, &began.received);
+    // From here on there will be a record, also if the client leaves and this is dropped.
+    let mut finish = Box::new(Finish::of(Rc::clone(worker), Rc::clone(&plan), began, exchange));
     let mut response = match admitted {
-        Ok(()) => handle(&plan.plan, &mut exchange, &*plan, &mut Unwatched).await,
-        Err(fault) => reply::to_fault(&mut exchange, &fault),
+        Ok(()) => handle(&plan.plan, &mut finish.exchange, &*plan, &mut Unwatched).await,
+        Err(fault) => reply::to_fault(&mut finish.exchange, &fault),
     };
     if worker.drain.has_begun() && version == Version::HTTP_11 {
         response.headers_mut().entry(header::CONNECTION).or_insert(header::HeaderValue::from_static("close"));
     }
-    let tunnel = exchange.tunnel.take().filter(|_| response.status() == http::StatusCode::SWITCHING_PROTOCOLS);
-    let finish = Finish::of(Rc::clone(worker), plan, began, exchange, response.status());
-    let mut finish = Box::new(finish);
+    finish.answered(response.status());
+    let tunnel = finish.exchange.tunnel.take().filter(|_| response.status() == http::StatusCode::SWITCHING_PROTOCOLS);
     let Some(tunnel) = tunnel else { return Ok(response.map(|body| Recorded::new(body, Some(finish)))) };
     // A tunnel is a connection of its own now: draining waits for it.
     let open = worker.drain.enter(Waker::noop());

@@ -46,11 +46,14 @@ impl Authority {
 
     /// A client that trusts this authority only and says who it is if it is asked.
     pub(crate) fn client(&self, alpn: &[&str], identity: Option<&Identity>) -> ClientConfig {
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
+        let builder =
+            ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
         let builder = builder.unwrap().with_root_certificates(self.roots());
         let mut config = match identity {
             None => builder.with_no_client_auth(),
-            Some(identity) => builder.with_client_auth_cert(vec![identity.certificate.clone()], identity.private_key()).unwrap(),
+            Some(identity) => {
+                builder.with_client_auth_cert(vec![identity.certificate.clone()], identity.private_key()).unwrap()
+            }
         };
         config.alpn_protocols = protocols(alpn);
         config
@@ -83,11 +86,13 @@ impl Identity {
 
     /// A server with this certificate that speaks the protocols `alpn`.
     pub(crate) fn server(&self, alpn: &[&str]) -> ServerConfig {
-        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
+        let builder =
+            ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
         let builder = match &self.clients {
             None => builder.unwrap().with_no_client_auth(),
             Some(roots) => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), Arc::new(default_provider()));
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), Arc::new(default_provider()));
                 builder.unwrap().with_client_cert_verifier(verifier.build().unwrap())
             }
         };

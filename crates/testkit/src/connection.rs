@@ -27,7 +27,9 @@ pub struct Connection {
 impl Connection {
     /// Connects over TCP.
     pub async fn tcp(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).await.unwrap_or_else(|error| panic!("no connection to {address}: {error}")))
+        Self::over(
+            TcpStream::connect(address).await.unwrap_or_else(|error| panic!("no connection to {address}: {error}")),
+        )
     }
 
     /// Connects over TLS to a server that must be called `name`, offering the protocols `alpn`.
@@ -36,7 +38,12 @@ impl Connection {
     }
 
     /// The same with a certificate of its own.
-    pub async fn tls_as(identity: &Identity, address: SocketAddr, name: &str, authority: &Authority) -> io::Result<Self> {
+    pub async fn tls_as(
+        identity: &Identity,
+        address: SocketAddr,
+        name: &str,
+        authority: &Authority,
+    ) -> io::Result<Self> {
         Ok(Self::over(tls(address, name, authority, &[], Some(identity)).await?))
     }
 

@@ -166,6 +166,13 @@ impl Gateway {
         self.setup.write(configuration);
     }
 
+    /// The most memory it has had so far, in bytes. What the kernel holds for its sockets is not in it.
+    pub fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        line.and_then(|kibibytes| kibibytes.parse::<usize>().ok()).expect("the kernel counts memory") * 1024
+    }
+
     /// Sends a signal: `TERM`, `HUP`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
@@ -187,8 +194,12 @@ impl Gateway {
 struct Process(Option<Child>);
 
 impl Process {
+    fn id(&self) -> u32 {
+        self.0.as_ref().unwrap().id()
+    }
+
     fn signal(&self, name: &str) {
-        let process = self.0.as_ref().unwrap().id().to_string();
+        let process = self.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &process]).status().unwrap();
         assert!(sent.success(), "no {name} to {process}");
     }

@@ -19,7 +19,9 @@ pub struct Script {
 
 impl Script {
     /// Plays `scene` on every connection; its second argument counts them from 0. The connection closes when the scene ends.
-    pub async fn play<F: Future<Output = ()> + Send + 'static>(scene: impl Fn(Connection, usize) -> F + Send + 'static) -> Self {
+    pub async fn play<F: Future<Output = ()> + Send + 'static>(
+        scene: impl Fn(Connection, usize) -> F + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (count, connections) = watch::channel(0);

@@ -99,7 +99,15 @@ impl Upstream {
                     tokio::spawn(serve(stream, Protocol::Http1, handler.clone(), said.clone()));
                 }
             });
-            return Self { url: format!("unix:{}", path.display()), port: 0, received, connections, arrived, goodbye, task };
+            return Self {
+                url: format!("unix:{}", path.display()),
+                port: 0,
+                received,
+                connections,
+                arrived,
+                goodbye,
+                task,
+            };
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -128,7 +136,15 @@ impl Upstream {
                 });
             }
         });
-        Self { url: format!("{scheme}://{address}"), port: address.port(), received, connections, arrived, goodbye, task }
+        Self {
+            url: format!("{scheme}://{address}"),
+            port: address.port(),
+            received,
+            connections,
+            arrived,
+            goodbye,
+            task,
+        }
     }
 
     /// Where it listens, as an upstream is written.
@@ -219,7 +235,11 @@ async fn serve<F: Future<Output = Response<Reply>> + Send + 'static>(
     }
 }
 
-async fn until_goodbye<C: Future>(mut connection: Pin<&mut C>, finish: impl FnOnce(Pin<&mut C>), mut said: watch::Receiver<Goodbye>) {
+async fn until_goodbye<C: Future>(
+    mut connection: Pin<&mut C>,
+    finish: impl FnOnce(Pin<&mut C>),
+    mut said: watch::Receiver<Goodbye>,
+) {
     tokio::select! {
         _ = connection.as_mut() => return,
         Ok(()) = said.changed() => {}

@@ -29,13 +29,6 @@ pub(crate) struct Session {
     failures: Vec<String>,
 }
 
-/// A command of a `sh` block.
-struct Asked<'a> {
-    line: usize,
-    command: &'a str,
-    exit: i32,
-}
-
 impl Session {
     /// Does everything that `blocks` say and returns what went otherwise.
     pub(crate) fn follow(blocks: &[Block]) -> Vec<String> {
@@ -79,8 +72,7 @@ impl Session {
                 Some((command, exit)) => (command.trim(), exit.trim().parse().unwrap()),
                 None => (command.trim(), 0),
             };
-            let asked = Asked { line, command, exit };
-            match self.do_as_asked(&asked, expected) {
+            match self.obey(command, exit, expected) {
                 Ok(text) => printed.push_str(&text),
                 Err(failure) => self.failures.push(format!("line {line}: `{command}`: {failure}")),
             }
@@ -91,9 +83,9 @@ impl Session {
         }
     }
 
-    /// Does one line, and returns what it prints.
-    fn do_as_asked(&mut self, asked: &Asked<'_>, expected: Option<&str>) -> Result<String, String> {
-        let words: Vec<&str> = asked.command.split_whitespace().collect();
+    /// Does one line, which should end with `exit`, and returns what it prints.
+    fn obey(&mut self, command: &str, exit: i32, expected: Option<&str>) -> Result<String, String> {
+        let words: Vec<&str> = command.split_whitespace().collect();
         match words.as_slice() {
             ["gwanmun", "run", rest @ .., "&"] => self.start(rest)?,
             ["kill", "-HUP", "$!"] => {
@@ -112,11 +104,11 @@ impl Session {
                 let left = self.jobs.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
                 self.jobs.truncate(left);
             }
-            ["tail", ..] => return self.look(asked, expected),
-            ["curl", ..] => return self.shell(&self.ports.to_free(asked.command), asked.exit),
+            ["tail", ..] => return self.look(command, exit, expected),
+            ["curl", ..] => return self.shell(&self.ports.to_free(command), exit),
             _ => {
                 self.keep_in_mind(&words);
-                return self.shell(asked.command, asked.exit);
+                return self.shell(command, exit);
             }
         };
         Ok(String::new())
@@ -148,10 +140,10 @@ impl Session {
     }
 
     /// What a gateway writes to a file comes a little later than its answer.
-    fn look(&self, asked: &Asked<'_>, expected: Option<&str>) -> Result<String, String> {
+    fn look(&self, command: &str, exit: i32, expected: Option<&str>) -> Result<String, String> {
         let begin = Instant::now();
         loop {
-            let printed = self.shell(asked.command, asked.exit)?;
+            let printed = self.shell(command, exit)?;
             if begin.elapsed() > PATIENCE || expected.is_none_or(|expected| fits(expected, &printed)) {
                 return Ok(printed);
             }

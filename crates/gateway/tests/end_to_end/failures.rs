@@ -167,7 +167,7 @@ async fn an_exchange_that_takes_too_long_altogether_is_cut() {
             Response::new(body)
         })
         .await;
-        let gateway = start(&all_to_service(upstream.url(), "timeouts: {total: 400ms}")).await;
+        let gateway = start(&all_to_service(upstream.url(), "timeouts: {total: 600ms}")).await;
         let mut client = gateway.connect().await;
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
         assert!(client.try_answer("GET").await.is_err(), "{}", upstream.url());
@@ -324,7 +324,7 @@ async fn callers_of_grpc_are_told_in_grpc() {
 async fn a_request_that_breaks_off_is_the_clients_fault() {
     for speaks in [Speaks::Http1, Speaks::Http2] {
         let upstream = Upstream::recording(speaks).await;
-        let limits = "limits: {body-timeout: 200ms, body-bytes: 1KiB}\n";
+        let limits = "limits: {body-timeout: 500ms, body-bytes: 1KiB}\n";
         let gateway = start(&format!("{limits}{}", all_to(upstream.url()))).await;
         let mut client = gateway.connect().await;
         client.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").await;

@@ -102,14 +102,14 @@ async fn an_http2_upstream_that_stays_silent_is_not_waited_for_whether_the_reque
 async fn a_body_that_goes_on_arriving_does_not_run_out_of_time() {
     for speaks in [Speaks::Http1, Speaks::Http2] {
         let upstream = Upstream::recording(speaks).await;
-        let gateway = start(&all_to_service(upstream.url(), "timeouts: {response: 400ms}")).await;
+        let gateway = start(&all_to_service(upstream.url(), "timeouts: {response: 800ms}")).await;
         let mut client = Http2::tcp(gateway.web()).await;
         let (feed, body) = Reply::fed();
         let request = client.request("POST", "/").body(body).unwrap();
         let sending = tokio::spawn(async move {
             for _ in 0..6 {
                 feed.data("a").await;
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         });
         assert_eq!(client.ask(request).await.status(), 200, "{}", upstream.url());
@@ -139,6 +139,11 @@ async fn a_request_that_is_taken_back_is_taken_back_from_the_upstream() {
         assert_eq!(patiently("the request", news.recv()).await, Some("came"));
         asking.abort();
         assert_eq!(patiently("its end", news.recv()).await, Some("went"));
+        let line = gateway.access_line(|_| true).await;
+        assert_eq!((&line["status"], &line["route"], &line["bytes_out"]), (&499.into(), &"all".into(), &0.into()));
+        let left = format!(r#"gwanmun_requests_total{{route="all",upstream="{}",status="499"}}"#, upstream.url());
+        assert_eq!(gateway.metric(&left).await, Some(1.0));
+        assert_eq!(gateway.metric(r#"gwanmun_in_flight{listener="web"}"#).await, Some(0.0));
     }
 }
 

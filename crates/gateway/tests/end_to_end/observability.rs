@@ -222,3 +222,23 @@ async fn the_platform_sees_health_and_nothing_else() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_before_its_answer_is_recorded() {
+    let upstream = Script::play(|mut connection, _| async move {
+        connection.request().await.unwrap();
+        connection.closed().await;
+    })
+    .await;
+    let gateway = start(&all_to_service(&upstream.url(), "keep-alive: 1s")).await;
+    let mut client = gateway.connect().await;
+    client.send("GET /impatient HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("the request", async || (upstream.connections() == 1).then_some(())).await;
+    drop(client);
+    let line = gateway.access_line(|line| line["path"] == "/impatient").await;
+    assert_eq!((&line["status"], &line["fault"], &line["bytes_out"]), (&json!(499), &Value::Null, &json!(0)));
+    assert_eq!(
+        (&line["route"], &line["upstream"], &line["endpoint"]),
+        (&json!("all"), &json!("service"), &json!(upstream.url()))
+    );
+}

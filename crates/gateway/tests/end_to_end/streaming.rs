@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gwanmun_testkit::{Connection, Http2, Reply, Script, Speaks, Upstream, patiently};
+use gwanmun_testkit::{Connection, Gateway, Http2, Reply, Script, Speaks, Upstream, patiently};
 use http::Response;
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,19 +50,25 @@ async fn large_bodies_pass_in_both_directions() {
 }
 
 /// Waits until `count` has stopped growing.
-async fn settled(count: &AtomicUsize) -> usize {
+async fn settled(count: &AtomicUsize) {
     patiently("a sender that has to wait", async {
         let mut before = usize::MAX;
         loop {
             let now = count.load(Ordering::Relaxed);
             if now == before && now > 0 {
-                return now;
+                return;
             }
             before = now;
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
     })
-    .await
+    .await;
+}
+
+/// Much less than the 64 MiB that are waiting to be read; how much of them the kernel takes is its own matter.
+fn holds_little(gateway: &Gateway) {
+    let peak = gateway.peak_memory();
+    assert!(peak < 48 * MIB, "the gateway took {peak} bytes of memory with nobody reading");
 }
 
 #[tokio::test]
@@ -90,8 +96,8 @@ async fn an_upstream_has_to_wait_for_a_client_that_does_not_read() {
         let mut http1 = gateway.connect().await;
         http1.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
         assert_eq!(http1.head().await.unwrap().status(), 200);
-        let held = settled(&taken).await;
-        assert!(held < WHOLE / 2, "{held} bytes were taken from {} with nobody reading", upstream.url());
+        settled(&taken).await;
+        holds_little(&gateway);
         let mut received = 0;
         while let Some(chunk) = http1.chunk().await.unwrap() {
             received += chunk.len();
@@ -102,8 +108,8 @@ async fn an_upstream_has_to_wait_for_a_client_that_does_not_read() {
         let mut http2 = Http2::tcp(gateway.web()).await;
         let request = http2.request("GET", "/").body(Reply::empty()).unwrap();
         let answer = http2.send(request).await.unwrap();
-        let held = settled(&taken).await;
-        assert!(held < WHOLE / 2, "{held} bytes were taken from {} with nobody reading", upstream.url());
+        settled(&taken).await;
+        holds_little(&gateway);
         drop(answer);
     }
 }
@@ -135,8 +141,8 @@ async fn a_client_has_to_wait_for_an_upstream_that_does_not_read() {
             counter.fetch_add(piece.len(), Ordering::Relaxed);
         }
     });
-    let held = settled(&sent).await;
-    assert!(held < WHOLE / 2, "{held} bytes were taken with nobody reading");
+    settled(&sent).await;
+    holds_little(&gateway);
     read_on.send(()).unwrap();
     assert_eq!(from.answer().await.text(), "ok");
 }

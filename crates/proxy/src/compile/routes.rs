@@ -1,16 +1,17 @@
 //! Routes: predicates into matchers, filters into what runs, all into the router.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gwanmun_config::{Diagnostic, Diagnostics, Node, Piece, Spanned, Value};
 
 use crate::catalog::name_and_arguments;
 use crate::compile::Context;
+use crate::compile::filters::Filters;
 use crate::compile::upstreams::Upstreams;
 use crate::compile::written::on_one_line;
 use crate::parts::Parts;
-use crate::plan::{PlannedFilter, Route};
+use crate::plan::Route;
 use crate::route::{Matcher, Router};
 use crate::spec::{GatewaySpec, RouteSpec};
 
@@ -21,21 +22,20 @@ pub(super) fn compile(
     spec: &GatewaySpec,
     context: &Context<'_>,
     parts: &Parts<'_>,
+    filters: &mut Filters<'_>,
     upstreams: &mut Upstreams,
     diagnostics: &mut Diagnostics,
 ) -> (Option<Router>, Vec<Route>) {
     let mut ordered: Vec<&Spanned<RouteSpec>> = spec.routes.iter().collect();
     ordered.sort_by_key(|route| route.order);
-    let mut faulty_defaults = HashSet::new();
     let (mut matchers, mut routes) = (Vec::with_capacity(ordered.len()), Vec::with_capacity(ordered.len()));
     for route in &ordered {
         let matcher = all_of(&route.predicates, context, parts, MAX_DEPTH, diagnostics);
         let variables = matcher.as_ref().map(Matcher::variables).unwrap_or_default();
         let parts = Parts::new(parts.clock, &variables, parts.listeners, parts.api_version);
-        let mut planned = default_filters(spec, context, &parts, &mut faulty_defaults, diagnostics);
-        // With a mistake in the predicates, variables may be missing through no fault of the filters.
+        let mut planned = filters.defaults(&spec.default_filters, &parts, diagnostics);
         let before = diagnostics.len();
-        planned.extend(filters(&route.filters, context, &parts, diagnostics));
+        planned.extend(filters.of(&route.filters, &parts, diagnostics));
         let filters_are_good = diagnostics.len() == before;
         let upstream = route.upstream.as_ref().and_then(|upstream| upstreams.place(upstream, diagnostics));
         if route.upstream.is_none() && planned.is_empty() && filters_are_good && !diagnostics.is_incomplete() {
@@ -47,7 +47,12 @@ pub(super) fn compile(
                 .with_hint("add `upstream: NAME-OR-URL`, or a filter like respond or redirect-to"),
             );
         }
-        routes.push(Route { id: Arc::from(route.id.as_str()), order: route.order, filters: planned, upstream });
+        routes.push(Route {
+            id: Arc::from(route.id.as_str()),
+            order: route.order,
+            filters: filters.list(planned),
+            upstream,
+        });
         matchers.extend(matcher);
     }
     if matchers.len() < routes.len() {
@@ -66,51 +71,6 @@ pub(super) fn compile(
             (Some(router), routes)
         }
     }
-}
-
-/// The filters of a list, in its order; mistakes leave gaps.
-pub(super) fn filters(
-    pieces: &[Piece],
-    context: &Context<'_>,
-    parts: &Parts<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Vec<PlannedFilter> {
-    pieces.iter().filter_map(|piece| filter(&piece.0, context, parts, diagnostics)).collect()
-}
-
-fn filter(
-    node: &Node,
-    context: &Context<'_>,
-    parts: &Parts<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<PlannedFilter> {
-    let (name, span, arguments) = name_and_arguments(node, "filter", diagnostics)?;
-    let item = context.catalog.filter(name, span, diagnostics)?;
-    let filter = item.build(&arguments, parts, diagnostics)?;
-    Some(PlannedFilter { name: item.name, arguments: on_one_line(&arguments, context.sources).into(), filter })
-}
-
-/// The default filters for one route. One with a mistake is reported once, not once per route.
-fn default_filters(
-    spec: &GatewaySpec,
-    context: &Context<'_>,
-    parts: &Parts<'_>,
-    faulty: &mut HashSet<usize>,
-    diagnostics: &mut Diagnostics,
-) -> Vec<PlannedFilter> {
-    let mut planned = Vec::with_capacity(spec.default_filters.len());
-    for (place, piece) in spec.default_filters.iter().enumerate() {
-        if faulty.contains(&place) {
-            continue;
-        }
-        match filter(&piece.0, context, parts, diagnostics) {
-            Some(filter) => planned.push(filter),
-            None => {
-                faulty.insert(place);
-            }
-        }
-    }
-    planned
 }
 
 fn all_of(

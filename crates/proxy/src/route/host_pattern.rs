@@ -121,6 +121,11 @@ impl HostPattern {
     }
 
     /// The labels, for the index.
+    /// Whether being found by the index says that it matches, and there is nothing to capture.
+    pub(crate) fn is_told_by_index(&self) -> bool {
+        self.port.is_none() && self.labels.iter().all(|label| matches!(label, Label::One(Segment::Literal(_))))
+    }
+
     pub(crate) fn labels(&self) -> &[Label] {
         &self.labels
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::exchange::Exchange;
-use crate::route::host_pattern::AskedHost;
+use crate::route::host_pattern::{AskedHost, HostPattern};
 use crate::route::index::Key;
-use crate::route::path_pattern::common;
+use crate::route::path_pattern::{PathPattern, common};
 use crate::route::{Condition, HostPatterns, PathPatterns, Predicate, Variables};
 
 /// More alternatives of host and path than these are not told apart by the index.
@@ -182,6 +182,33 @@ impl Matcher {
                 Test::Weight(_) | Test::Other(_) => vec![Key::default()],
             },
         }
+    }
+
+    /// Whether it holds, and captures nothing, whenever the index finds one of its keys: a path, a host, or one of each,
+    /// of which the index knows every word.
+    pub(crate) fn is_told_by_its_keys(&self) -> bool {
+        let whole = std::slice::from_ref(self);
+        let parts = if let Node::All(parts) = &self.node { parts.as_slice() } else { whole };
+        let (mut paths, mut hosts) = (0, 0);
+        for part in parts {
+            match &part.node {
+                Node::Leaf(Leaf { test: Test::Path(patterns), .. })
+                    if patterns.patterns().iter().all(PathPattern::is_told_by_index) =>
+                {
+                    paths += 1
+                }
+                Node::Leaf(Leaf { test: Test::Host(patterns), .. })
+                    if patterns.patterns().iter().all(HostPattern::is_told_by_index) =>
+                {
+                    hosts += 1
+                }
+                _ => return false,
+            }
+        }
+        // Too many alternatives are not told apart by the index: `keys` then is one that fits everything.
+        let narrowed =
+            self.keys().iter().all(|key| key.path.is_some() == (paths == 1) && key.host.is_some() == (hosts == 1));
+        !parts.is_empty() && paths <= 1 && hosts <= 1 && narrowed
     }
 
     /// How it calls itself, and its parts.

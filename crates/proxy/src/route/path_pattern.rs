@@ -110,6 +110,12 @@ impl PathPattern {
     }
 
     /// Whether further segments may follow.
+    /// Whether being found by the index says that it matches, and there is nothing to capture.
+    pub(crate) fn is_told_by_index(&self) -> bool {
+        matches!(self.rest, Rest::Anything)
+            && self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         !matches!(self.rest, Rest::Nothing)
     }

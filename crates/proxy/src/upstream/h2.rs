@@ -42,7 +42,7 @@ pub(crate) async fn handshake(io: Io) -> Result<Sender, hyper::Error> {
 pub(crate) struct CallError {
     pub(crate) fault: Fault,
     /// The request, if nothing of it has left.
-    pub(crate) unsent: Option<Request<Body>>,
+    pub(crate) unsent: Option<Box<Request<Body>>>,
 }
 
 /// Sends one request and waits for the head of its answer.
@@ -68,7 +68,7 @@ pub(crate) async fn call(
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     sender.try_send_request(request).await.map_err(|mut error| {
-        let unsent = error.take_message();
+        let unsent = error.take_message().map(Box::new);
         let error = error.into_error();
         let gone = error.is_closed() || error.is_canceled();
         let code = if gone { Code::UpstreamUnreachable } else { Code::UpstreamMalformed };

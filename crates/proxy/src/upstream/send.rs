@@ -121,7 +121,7 @@ async fn attempt_until_answered(
 /// Why an exchange over HTTP/2 has no answer.
 enum NoAnswer {
     Final(Fault),
-    /// A shared connection has ended, and nobody can have acted on this request, which is whole again.
+    /// A shared connection has ended, and to send this request, which is whole again, once more does no harm.
     Repeatable(Fault),
 }
 

@@ -1,0 +1,107 @@
+//! Filters: from their place in the configuration to what runs. Equal ones are made once and shared, and so are equal
+//! lists, so that thousands of routes with the same filters touch the same memory.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use gwanmun_config::{Diagnostics, Node, Piece, Value};
+
+use crate::catalog::name_and_arguments;
+use crate::compile::Context;
+use crate::compile::written::on_one_line;
+use crate::parts::Parts;
+use crate::plan::PlannedFilter;
+
+/// Filters made so far.
+pub(super) struct Filters<'a> {
+    context: &'a Context<'a>,
+    made: HashMap<String, Arc<PlannedFilter>>,
+    /// By the addresses of their filters, which stay as long as the lists do.
+    lists: HashMap<Vec<usize>, Arc<[Arc<PlannedFilter>]>>,
+    /// Default filters with a mistake: reported once, not once per route.
+    faulty_defaults: HashSet<usize>,
+}
+
+impl<'a> Filters<'a> {
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self { context, made: HashMap::new(), lists: HashMap::new(), faulty_defaults: HashSet::new() }
+    }
+
+    /// The filters of a list, in its order; mistakes leave gaps.
+    pub(super) fn of(
+        &mut self,
+        pieces: &[Piece],
+        parts: &Parts<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Arc<PlannedFilter>> {
+        pieces.iter().filter_map(|piece| self.filter(&piece.0, parts, diagnostics)).collect()
+    }
+
+    /// The default filters for one route.
+    pub(super) fn defaults(
+        &mut self,
+        pieces: &[Piece],
+        parts: &Parts<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Arc<PlannedFilter>> {
+        let mut planned = Vec::with_capacity(pieces.len());
+        for (place, piece) in pieces.iter().enumerate() {
+            if self.faulty_defaults.contains(&place) {
+                continue;
+            }
+            match self.filter(&piece.0, parts, diagnostics) {
+                Some(filter) => planned.push(filter),
+                None => {
+                    self.faulty_defaults.insert(place);
+                }
+            }
+        }
+        planned
+    }
+
+    /// The list itself; the same one for the same filters.
+    pub(super) fn list(&mut self, filters: Vec<Arc<PlannedFilter>>) -> Arc<[Arc<PlannedFilter>]> {
+        let addresses = filters.iter().map(|filter| Arc::as_ptr(filter).addr()).collect();
+        Arc::clone(self.lists.entry(addresses).or_insert_with(|| filters.into()))
+    }
+
+    fn filter(&mut self, node: &Node, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<PlannedFilter>> {
+        let (name, span, arguments) = name_and_arguments(node, "filter", diagnostics)?;
+        let item = self.context.catalog.filter(name, span, diagnostics)?;
+        let written = on_one_line(&arguments, self.context.sources);
+        let mut key = format!("{name} {written} {:?} ", parts.variables);
+        spell(&arguments, &mut key);
+        if let Some(made) = self.made.get(&key) {
+            return Some(Arc::clone(made));
+        }
+        let filter = item.build(&arguments, parts, diagnostics)?;
+        let planned = Arc::new(PlannedFilter { name: item.name, arguments: written.into(), filter });
+        if !item.remembers {
+            self.made.insert(key, Arc::clone(&planned));
+        }
+        Some(planned)
+    }
+}
+
+/// Writes `node` so that different ones are never written the same.
+fn spell(node: &Node, out: &mut String) {
+    // Writing into a string cannot fail.
+    let _ = match &node.value {
+        Value::Null => write!(out, "~"),
+        Value::Scalar(scalar) => write!(out, "{}{:?}", if scalar.is_quoted() { 'q' } else { 'p' }, scalar.text()),
+        Value::List(items) => {
+            out.push('[');
+            items.iter().for_each(|item| spell(item, out));
+            write!(out, "]")
+        }
+        Value::Map(entries) => {
+            out.push('{');
+            for entry in entries {
+                let _ = write!(out, "{:?}:", entry.key);
+                spell(&entry.node, out);
+            }
+            write!(out, "}}")
+        }
+    };
+}
