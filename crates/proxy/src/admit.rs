@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use gwanmun_core::{Code, Fault};
 use gwanmun_telemetry::trace::TraceContext;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, UPGRADE};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use hyper::body::Incoming;
@@ -56,7 +56,15 @@ pub(crate) fn exchange_of(
         Some(peer) => plan.trusted_proxies.contains(peer.ip()),
         None => plan.trusted_proxies.contains_unix_sockets(),
     };
-    let trace = trace(&headers, trusted, plan.sample);
+    let caller = callers_trace(&headers).filter(|_| trusted);
+    if trusted && caller.is_none() {
+        // It belongs to the trace that cannot be read (W3C Trace Context section 3.3.1).
+        headers.remove("tracestate");
+    }
+    let trace = match caller {
+        Some(caller) => caller.child(),
+        None => TraceContext::new_root(plan.sample > 0.0 && fastrand::f64() < plan.sample),
+    };
     let client =
         client_address::resolve(connection.peer.map(|peer| peer.ip()), trusted, &headers, &plan.trusted_proxies);
 
@@ -73,8 +81,13 @@ pub(crate) fn exchange_of(
         headers.remove(CONTENT_LENGTH);
         headers.remove(EXPECT);
     }
-    if present.forwarding && !trusted {
-        forward::distrust(&mut headers);
+    match (present.forwarding, trusted) {
+        (false, _) => {}
+        (true, false) => forward::distrust(&mut headers),
+        (true, true) => forward::distrust_lookalikes(&mut headers),
+    }
+    if version == Version::HTTP_2 {
+        join_cookies(&mut headers);
     }
     let mut problem = host.as_ref().err().cloned().or_else(|| target.as_ref().err().cloned());
     if uri_length(&uri) > limits.uri_bytes {
@@ -101,14 +114,11 @@ pub(crate) fn exchange_of(
     (exchange, problem.map_or(Ok(()), Err))
 }
 
-/// Our span: a child of a trusted caller's, else the beginning of a trace.
-fn trace(headers: &HeaderMap, trusted: bool, sample: f64) -> TraceContext {
+/// The trace that whoever calls us says it is in.
+fn callers_trace(headers: &HeaderMap) -> Option<TraceContext> {
     let mut given = headers.get_all(TRACEPARENT).iter();
-    let only = given.next().filter(|_| trusted && given.next().is_none());
-    match only.and_then(|value| TraceContext::parse(value.as_bytes())) {
-        Some(caller) => caller.child(),
-        None => TraceContext::new_root(sample > 0.0 && fastrand::f64() < sample),
-    }
+    let only = given.next().filter(|_| given.next().is_none())?;
+    TraceContext::parse(only.as_bytes())
 }
 
 /// `Host`, or the authority of an absolute target, which must agree with it: stricter than RFC 9112 section 3.2.2, which
@@ -151,6 +161,16 @@ fn target(method: &Method, uri: &http::Uri) -> Result<PathAndQuery, Fault> {
         return Err(Fault::new(Code::MalformedRequest, "only OPTIONS may ask for *"));
     }
     crate::path::canonical(target)
+}
+
+/// HTTP/2 clients may send a cookie in several fields; nobody else reads it that way (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 fn uri_length(uri: &http::Uri) -> usize {

@@ -25,7 +25,7 @@ pub(crate) fn resolve(
         if headers.contains_key(FORWARDED) { (FORWARDED, forwarded_for) } else { (X_FORWARDED_FOR, address) };
     for value in headers.get_all(name).iter().rev() {
         let Ok(text) = value.to_str() else { return nearest };
-        for element in text.rsplit(',') {
+        for element in rsplit_unquoted(text, b',') {
             let Some(address) = read(element.trim()) else { return nearest };
             nearest = Some(address);
             if !trusted.contains(address) {
@@ -36,12 +36,39 @@ pub(crate) fn resolve(
     nearest
 }
 
-/// The address in the `for` parameter of an element of `Forwarded`.
+/// The address in the `for` parameter of an element of `Forwarded`, which has one at most.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
-    element.split(';').find_map(|pair| {
+    let mut found = rsplit_unquoted(element, b';').filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then(|| address(value.trim().trim_matches('"')))?
+        name.trim().eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"'))
+    });
+    let only = found.next()?;
+    if found.next().is_some() { None } else { address(only) }
+}
+
+/// `text` cut at every `separator` outside of quotes, the last piece first. Read from the right, since that end was
+/// written by whoever is nearest: a quote that somebody further away left open cannot swallow it.
+fn rsplit_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut quoted = false;
+        for (at, byte) in text.bytes().enumerate().rev() {
+            if byte == b'"' && !is_escaped(text, at) {
+                quoted = !quoted;
+            } else if byte == separator && !quoted {
+                rest = text.get(..at);
+                return text.get(at + 1..);
+            }
+        }
+        rest = None;
+        Some(text)
     })
+}
+
+/// Whether an odd number of backslashes stands before `at`.
+fn is_escaped(text: &str, at: usize) -> bool {
+    text.bytes().take(at).rev().take_while(|&byte| byte == b'\\').count() % 2 == 1
 }
 
 /// An address, with or without a port or brackets.
@@ -82,6 +109,21 @@ mod tests {
             resolved("127.0.0.1", &[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https")]),
             "2001:db8::1"
         );
+    }
+
+    #[test]
+    fn what_stands_in_quotes_is_no_element_and_no_parameter() {
+        for (value, client) in [
+            ("for=9.9.9.9;host=\"x, for=6.6.6.6\"", "9.9.9.9"),
+            ("for=9.9.9.9;host=\"x\\\", for=6.6.6.6\"", "9.9.9.9"),
+            ("for=unknown;host=\"a;for=6.6.6.6\"", "127.0.0.1"),
+            ("for=_hidden;for=6.6.6.6", "127.0.0.1"),
+            ("host=\"a;for=6.6.6.6\";for=9.9.9.9", "9.9.9.9"),
+            ("for=\", for=9.9.9.9", "9.9.9.9"),
+            ("for=6.6.6.6;host=\", for=9.9.9.9;host=\"y\"", "9.9.9.9"),
+        ] {
+            assert_eq!(resolved("127.0.0.1", &[("forwarded", value)]), client, "{value}");
+        }
     }
 
     #[test]

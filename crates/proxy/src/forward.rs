@@ -1,6 +1,7 @@
 //! What changes between the two sides of a proxy: hop-by-hop fields (RFC 9110 section 7.6.1), who the client is (RFC 7239
 //! and its X- elders), the trace (W3C Trace Context).
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -120,8 +121,23 @@ pub(crate) fn distrust(headers: &mut HeaderMap) {
     }
 }
 
+/// The same from a trusted proxy: what it says counts, in its real name only.
+pub(crate) fn distrust_lookalikes(headers: &mut HeaderMap) {
+    let found: Vec<_> =
+        headers.keys().filter(|name| name.as_str().contains('_') && needs_trust(name.as_str())).cloned().collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
+/// `name` with dashes for underscores: services in the manner of CGI (WSGI, Rack, PHP) cannot tell the two apart.
+pub(crate) fn dashed(name: &str) -> Cow<'_, str> {
+    if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) }
+}
+
 /// Whether a field says who the client is or which trace this is, which only a trusted proxy may say.
 fn needs_trust(name: &str) -> bool {
+    let name = &*dashed(name);
     matches!(name, "forwarded" | "client-cert" | "client-cert-chain" | "traceparent" | "tracestate" | "b3")
         || name.starts_with("x-forwarded-")
         || name.starts_with("x-b3-")
@@ -235,6 +251,21 @@ mod tests {
         ]);
         remove_hop_by_hop(&mut headers);
         assert_eq!(headers, map(&[("x-stays", "1")]));
+    }
+
+    #[test]
+    fn names_that_differ_in_underscores_only_are_taken_away_too() {
+        let fields = [("x_gwanmun_user", "1"), ("txn_token", "1"), ("x_consent-a", "1"), ("x-stays_here", "1")];
+        let mut headers = map(&fields);
+        let internal =
+            InternalHeaders::new(vec![HeaderName::from_static("x-other_one")], vec!["x-consent_".to_owned()]);
+        headers.insert("x_other-one", HeaderValue::from_static("1"));
+        internal.remove_from(&mut headers);
+        assert_eq!(headers, map(&[("x-stays_here", "1")]));
+        let mut headers = map(&[("x_forwarded_for", "6.6.6.6"), ("client_cert", "1"), ("x-stays_here", "1")]);
+        assert!(Present::of(&headers).forwarding);
+        distrust(&mut headers);
+        assert_eq!(headers, map(&[("x-stays_here", "1")]));
     }
 
     #[test]

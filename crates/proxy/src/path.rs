@@ -25,7 +25,7 @@ pub(crate) fn canonical(target: PathAndQuery) -> Result<PathAndQuery, Fault> {
 fn is_canonical(path: &[u8]) -> bool {
     let mut before = 0;
     for &byte in path {
-        if byte == b'%' || byte == b'\\' || (before == b'/' && (byte == b'/' || byte == b'.')) {
+        if byte == b'%' || byte == b'\\' || !byte.is_ascii() || (before == b'/' && (byte == b'/' || byte == b'.')) {
             return false;
         }
         before = byte;
@@ -41,6 +41,7 @@ fn rewrite(path: &str) -> Result<String, Fault> {
         ends_with_slash = matches!(segment.as_str(), "" | "." | "..");
         match segment.as_str() {
             "" | "." => {}
+            other if hides_dot_segment(other) => return Err(malformed("the path hides a dot segment")),
             ".." => {
                 segments.pop().ok_or_else(|| malformed("the path climbs above its root"))?;
             }
@@ -58,7 +59,17 @@ fn rewrite(path: &str) -> Result<String, Fault> {
     Ok(out)
 }
 
-/// Undoes escapes of unreserved characters; a backslash, escaped or not, is written as an escape so that nobody behind
+/// Whether a service that cuts off parameters (`..;x`) or takes an encoded slash for a slash would see a dot segment here,
+/// and so another path than the one that was matched.
+fn hides_dot_segment(segment: &str) -> bool {
+    segment
+        .split("%2F")
+        .flat_map(|part| part.split("%5C"))
+        .filter_map(|part| part.split("%3B").next()?.split(';').next())
+        .any(|part| matches!(part, "." | ".."))
+}
+
+/// Undoes escapes of unreserved characters and writes them for what is not ASCII; a backslash, escaped or not, is written as an escape so that nobody behind
 /// takes it for a slash.
 fn unescape_unreserved(segment: &str) -> Result<String, Fault> {
     let mut out = String::with_capacity(segment.len());
@@ -66,6 +77,10 @@ fn unescape_unreserved(segment: &str) -> Result<String, Fault> {
     while let Some(byte) = bytes.next() {
         if byte == b'\\' {
             out.push_str("%5C");
+            continue;
+        }
+        if !byte.is_ascii() {
+            push_escape(byte, &mut out);
             continue;
         }
         if byte != b'%' {
@@ -81,15 +96,17 @@ fn unescape_unreserved(segment: &str) -> Result<String, Fault> {
         match decoded {
             0 => return Err(malformed("the path has an escaped NUL")),
             b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(char::from(decoded)),
-            _ => {
-                out.push('%');
-                for digit in [high, low] {
-                    out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0').to_ascii_uppercase());
-                }
-            }
+            _ => push_escape(decoded, &mut out),
         }
     }
     Ok(out)
+}
+
+fn push_escape(byte: u8, out: &mut String) {
+    out.push('%');
+    for digit in [byte >> 4, byte & 15] {
+        out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0').to_ascii_uppercase());
+    }
 }
 
 fn malformed(why: &'static str) -> Fault {
@@ -122,6 +139,9 @@ mod tests {
             ("/", "/"),
             ("/a/", "/a/"),
             ("/.hidden", "/.hidden"),
+            ("/\u{e9}", "/%C3%A9"),
+            ("/\u{e9}/.", "/%C3%A9/"),
+            ("/a/..b;c", "/a/..b;c"),
             ("*", "*"),
         ] {
             assert_eq!(of(from).as_deref(), Ok(to), "{from}");
@@ -131,6 +151,23 @@ mod tests {
     #[test]
     fn paths_that_mean_nothing_are_refused() {
         for path in ["/..", "/a/../../b", "/%2e%2e/x", "/%", "/%4", "/%zz", "/a%00b"] {
+            assert_eq!(of(path), Err(Code::MalformedRequest), "{path}");
+        }
+    }
+
+    #[test]
+    fn dot_segments_that_only_a_service_behind_would_see_are_refused() {
+        for path in [
+            "/a/..;/b",
+            "/a/..;x=1",
+            "/a/.%2e;/b",
+            "/a/..%2fb",
+            "/a/b%2f..%2Fc",
+            "/a/..\\b",
+            "/a/..%5Cb",
+            "/a/..%3b/b",
+            "/a/.;/b",
+        ] {
             assert_eq!(of(path), Err(Code::MalformedRequest), "{path}");
         }
     }

@@ -11,6 +11,7 @@ use http::HeaderMap;
 use ipnet::IpNet;
 
 use crate::filter::Filter;
+use crate::forward::dashed;
 use crate::route::router::Router;
 use crate::upstream::tls::{ClientTls, ClientTlsFiles, client_config};
 use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
@@ -165,16 +166,19 @@ impl AddressSet {
 /// Names of headers that only the gateway may set: `txn-token`, `x-gwanmun-*` and what operators add.
 #[derive(Debug, Clone, Default)]
 pub struct InternalHeaders {
-    exact: Vec<http::HeaderName>,
+    /// With dashes, like `prefixes`.
+    exact: Vec<String>,
     prefixes: Vec<String>,
 }
 
 impl InternalHeaders {
     /// Our own, `exact` names and names that begin with one of `prefixes` (lower case).
-    pub fn new(mut exact: Vec<http::HeaderName>, mut prefixes: Vec<String>) -> Self {
-        exact.push(http::HeaderName::from_static("txn-token"));
-        prefixes.push("x-gwanmun-".to_owned());
-        Self { exact, prefixes }
+    pub fn new(exact: Vec<http::HeaderName>, prefixes: Vec<String>) -> Self {
+        let ours = [http::HeaderName::from_static("txn-token")];
+        let exact = exact.iter().chain(&ours).map(|name| dashed(name.as_str()).into_owned()).collect();
+        let prefixes =
+            prefixes.iter().map(String::as_str).chain(["x-gwanmun-"]).map(|prefix| dashed(prefix).into_owned());
+        Self { exact, prefixes: prefixes.collect() }
     }
 
     /// Takes them out of what came from outside.
@@ -188,7 +192,8 @@ impl InternalHeaders {
     }
 
     fn covers(&self, name: &http::HeaderName) -> bool {
-        self.exact.contains(name) || self.prefixes.iter().any(|prefix| name.as_str().starts_with(prefix.as_str()))
+        let name = dashed(name.as_str());
+        self.exact.iter().any(|exact| *exact == name) || self.prefixes.iter().any(|prefix| name.starts_with(&**prefix))
     }
 }
 

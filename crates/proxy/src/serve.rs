@@ -33,6 +33,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// HTTP/2 flow-control windows (RFC 9113 section 5.2).
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What one stream may have waiting for a client that does not read.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// Accepts connections of one listener until the task is dropped.
 pub(crate) async fn accept(worker: Rc<Worker>, index: usize, socket: Socketed) -> std::io::Result<()> {
@@ -164,6 +166,7 @@ async fn serve_http2(
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .serve_connection(io, service);
     until_drained(worker, pin!(connection), |connection| connection.graceful_shutdown(), Some(outlet)).await
 }

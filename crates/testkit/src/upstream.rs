@@ -12,7 +12,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpSocket, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -109,7 +109,10 @@ impl Upstream {
                 task,
             };
         }
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // With the usual queue of 128 a burst of connections on a busy machine loses some of them for a second.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
         let scheme = match &speaks {
             Speaks::Http1 | Speaks::Unix(_) => "http",

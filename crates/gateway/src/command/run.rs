@@ -72,12 +72,7 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
             gwanmun_memory::give_back();
         }
         management.set_ready(Readiness::Draining);
-        tracing::info!(
-            event = "draining",
-            delay_ms = millis(delay),
-            timeout_ms = millis(limit),
-            "draining"
-        );
+        tracing::info!(event = "draining", delay_ms = millis(delay), timeout_ms = millis(limit), "draining");
         stop(server, &mut signals, delay, limit).await;
         Outcome::Good
     });

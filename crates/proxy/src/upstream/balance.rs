@@ -41,11 +41,25 @@ impl RoundRobin {
         }
         chosen
     }
+
+    /// An endpoint that is not among `tried`: the heaviest. `None` if none is left.
+    pub(crate) fn other_than(&self, tried: &[usize]) -> Option<usize> {
+        let shares = self.shares.borrow();
+        let left = shares.iter().enumerate().filter(|(index, share)| share.weight > 0 && !tried.contains(index));
+        left.max_by_key(|(_, share)| share.weight).map(|(index, _)| index)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_turn_is_one_that_was_not_tried() {
+        let turns = RoundRobin::new([3, 0, 1].into_iter());
+        assert_eq!(turns.other_than(&[0]), Some(2));
+        assert_eq!(turns.other_than(&[0, 2]), None);
+    }
 
     #[test]
     fn turns_follow_the_weights_and_are_spread_out() {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use gwanmun_core::{Code, Fault};
 use http::{HeaderValue, Method, StatusCode};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::body::{self, Body, Origin};
@@ -40,21 +41,22 @@ async fn attempt_until_answered(
     deadline: Option<Instant>,
 ) -> Result<Response, Fault> {
     let upstream = &*state.upstream;
-    let mut unreachable = 0;
+    let mut tried = SmallVec::<[usize; 4]>::new();
+    let mut index = state.next_turn();
     let mut wanted = Wanted::Any;
     loop {
-        let index = state.next_turn();
         let endpoint =
             upstream.endpoints.get(index).ok_or_else(|| Fault::new(Code::Internal, "an upstream without endpoints"))?;
         exchange.record.endpoint = Some(std::sync::Arc::clone(&endpoint.label));
         let channel = match state.channel(index, endpoint, wanted).await {
             Ok(channel) => channel,
             Err(error) => {
-                unreachable += 1;
-                if unreachable < upstream.endpoints.len() {
-                    continue;
+                tried.push(index);
+                match state.other_than(&tried) {
+                    Some(other) => index = other,
+                    None => return Err(no_connection(endpoint, &error)),
                 }
-                return Err(no_connection(endpoint, &error));
+                continue;
             }
         };
         match channel {

@@ -68,6 +68,11 @@ impl UpstreamState {
         self.turns.next()
     }
 
+    /// An endpoint that is not among `tried`.
+    pub(crate) fn other_than(&self, tried: &[usize]) -> Option<usize> {
+        self.turns.other_than(tried)
+    }
+
     /// A connection to `endpoint`, which is number `index`: a waiting one, or a new one within the time limit.
     pub(crate) async fn channel(&self, index: usize, endpoint: &Endpoint, wanted: Wanted) -> io::Result<Channel> {
         let state = self.endpoints.get(index).ok_or(io::ErrorKind::NotFound)?;
@@ -118,7 +123,9 @@ impl UpstreamState {
         chosen: Option<SocketAddr>,
         pool: &Pool,
     ) -> io::Result<Channel> {
-        let mut held = pool.http2.lock().await;
+        // Whoever waits for somebody else's connection waits no longer than for one of its own.
+        let limit = self.upstream.timeouts.connect;
+        let mut held = tokio::time::timeout(limit, pool.http2.lock()).await?;
         if let Some(sender) = held.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(Channel::Http2(sender.clone(), Age::Reused));
         }

@@ -84,6 +84,8 @@ pub(crate) struct Call {
     decoder: decode::Body,
     keep_alive: bool,
     interim: usize,
+    /// Why the rest of the request was not sent.
+    write_failure: Option<io::Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +126,7 @@ impl Call {
             decoder,
             keep_alive: false,
             interim: 0,
+            write_failure: None,
         }
     }
 
@@ -177,15 +180,15 @@ impl Call {
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, CallError>> {
-        let sent = match self.poll_send(cx) {
+        match self.poll_send(cx) {
             Poll::Ready(Err(CallError::Closed(error))) => {
-                // It may have answered before it closed.
+                // It may have answered before it closed: what can be read decides, now or when the socket says so.
                 self.sending = Sending::Broken;
-                Some(error)
+                self.write_failure = Some(error);
             }
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Ready(Ok(())) | Poll::Pending => None,
-        };
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
         loop {
             if let Some(head) = decode::head(&mut self.idle.inbound).map_err(CallError::Malformed)? {
                 if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -201,19 +204,10 @@ impl Call {
                     && !says_close(&head.headers);
                 return Poll::Ready(Ok(ResponseHead { status: head.status, headers: head.headers }));
             }
-            let outcome = match self.poll_read(cx) {
-                // The write failed: if there is nothing to read either, that was the end.
-                Poll::Pending => match sent {
-                    Some(error) => return Poll::Ready(Err(CallError::Closed(error))),
-                    None => return Poll::Pending,
-                },
-                Poll::Ready(outcome) => outcome,
-            };
-            match outcome {
+            match ready!(self.poll_read(cx)) {
                 Ok(0) if self.idle.inbound.is_empty() && self.interim == 0 => {
-                    return Poll::Ready(Err(CallError::Closed(
-                        sent.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()),
-                    )));
+                    let error = self.write_failure.take().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+                    return Poll::Ready(Err(CallError::Closed(error)));
                 }
                 Ok(0) => return Poll::Ready(Err(CallError::Truncated)),
                 Ok(_) => {}
@@ -349,21 +343,29 @@ struct AnswerBody {
 }
 
 impl AnswerBody {
-    /// Ready when the upstream has been silent for too long.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when nothing has moved for too long, neither the answer nor the request (its latest piece: `sent_at`).
+    fn poll_timer(&mut self, cx: &mut Context<'_>, sent_at: Option<Instant>) -> Poll<()> {
         if !self.timer_runs {
-            let silence = Instant::now() + self.idle_timeout;
-            let at = self.deadline.map_or(silence, |deadline| deadline.min(silence));
-            match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(at),
-                None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
+            self.start_timer(Instant::now());
+        }
+        while let Some(timer) = &mut self.timer {
+            ready!(timer.as_mut().poll(cx));
+            match sent_at.filter(|at| *at + self.idle_timeout > Instant::now()) {
+                Some(at) if self.deadline.is_none_or(|deadline| deadline > Instant::now()) => self.start_timer(at),
+                _ => return Poll::Ready(()),
             }
-            self.timer_runs = true;
         }
+        Poll::Pending
+    }
+
+    fn start_timer(&mut self, moved: Instant) {
+        let silence = moved + self.idle_timeout;
+        let at = self.deadline.map_or(silence, |deadline| deadline.min(silence));
         match &mut self.timer {
-            Some(timer) => timer.as_mut().poll(cx),
-            None => Poll::Pending,
+            Some(timer) => timer.as_mut().reset(at),
+            None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
         }
+        self.timer_runs = true;
     }
 }
 
@@ -377,10 +379,17 @@ impl http_body::Body for AnswerBody {
             return Poll::Ready(Some(Ok(first)));
         }
         let Some(call) = &mut this.call else { return Poll::Ready(None) };
-        // The request may still be going out; if that fails the answer still counts, the connection does not.
-        if let Poll::Ready(Err(_)) = call.poll_send(cx) {
-            call.sending = Sending::Broken;
+        // The request may still be going out; if that fails the answer still counts, the connection does not. Not so if
+        // the client broke off: the upstream would wait for the rest. It may stop sending when it has read the answer.
+        match call.poll_send(cx) {
+            Poll::Ready(Err(CallError::Request(fault))) if fault.code() != Code::RequestTimeout => {
+                this.call = None;
+                return Poll::Ready(Some(Err(fault)));
+            }
+            Poll::Ready(Err(_)) => call.sending = Sending::Broken,
+            Poll::Ready(Ok(())) | Poll::Pending => {}
         }
+        let sent_at = call.body_sent_at;
         let outcome = loop {
             match call.decoder.next(&mut call.idle.inbound) {
                 Ok(Event::Data(data)) => break Some(Ok(Frame::data(data))),
@@ -399,7 +408,7 @@ impl http_body::Body for AnswerBody {
                     break Some(Err(Fault::new(Code::UpstreamMalformed, format!("the answer broke off: {error}"))));
                 }
                 Poll::Pending => {
-                    ready!(this.poll_timer(cx));
+                    ready!(this.poll_timer(cx, sent_at));
                     break Some(Err(Fault::new(Code::UpstreamTimeout, "the answer's body paused for too long")));
                 }
             }
@@ -440,5 +449,110 @@ impl Drop for AnswerBody {
         if let Some(call) = self.call.take().filter(|call| self.first.is_none() && call.decoder == decode::Body::Done) {
             call.release();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A body in pieces, with a pause of the scheduler before each.
+    struct Pieces(RefCell<VecDeque<Result<Bytes, Fault>>>, bool);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = Fault;
+
+        fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+            self.1 = !self.1;
+            if self.1 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(self.0.get_mut().pop_front().map(|piece| piece.map(Frame::data)))
+        }
+    }
+
+    /// A body that never comes.
+    struct Silence;
+
+    impl http_body::Body for Silence {
+        type Data = Bytes;
+        type Error = Fault;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+            Poll::Pending
+        }
+    }
+
+    async fn pair() -> (Idle, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Idle::new(Io::Tcp(ours), None), listener.accept().await.unwrap().0)
+    }
+
+    fn post(idle: Idle, pieces: impl IntoIterator<Item = Result<Bytes, Fault>>) -> Call {
+        let body = Body::stream(Pieces(RefCell::new(pieces.into_iter().collect()), false));
+        let host = HeaderValue::from_static("a");
+        Call::new(idle, Rc::new(Pool::new(Duration::ZERO)), Method::POST, "/", &host, &HeaderMap::new(), body)
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_although_the_upstream_closes_before_it_has_read_the_request() {
+        for _ in 0..50 {
+            let (idle, mut upstream) = pair().await;
+            let mut call = post(idle, (0..64).map(|_| Ok(Bytes::from(vec![0; 64 * 1024]))));
+            let answering = async {
+                upstream.readable().await.unwrap();
+                upstream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                // Closed with unread input: a reset.
+                drop(upstream);
+            };
+            let (head, ()) = tokio::join!(call.head(Duration::from_secs(9)), answering);
+            assert_eq!(head.unwrap().status, StatusCode::PAYLOAD_TOO_LARGE);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_ends_with_a_client_that_breaks_off() {
+        let (idle, mut upstream) = pair().await;
+        let mut call = post(idle, [Ok(Bytes::from_static(b"a"))]);
+        call.body = Body::stream(Silence);
+        upstream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe").await.unwrap();
+        call.head(Duration::from_secs(9)).await.unwrap();
+        call.body = Body::stream(Pieces(RefCell::new([Err(Fault::new(Code::MalformedRequest, "gone"))].into()), false));
+        let mut body = pin!(call.into_body(Duration::from_secs(1), None).unwrap());
+        let last = loop {
+            match poll_fn(|cx| http_body::Body::poll_frame(body.as_mut(), cx)).await {
+                Some(Ok(_)) => {}
+                Some(Err(fault)) => break Some(fault.code()),
+                None => break None,
+            }
+        };
+        assert_eq!(last, Some(Code::MalformedRequest));
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_pause_while_the_request_moves() {
+        let (idle, mut upstream) = pair().await;
+        let mut call = post(idle, [Ok(Bytes::from_static(b"a"))]);
+        call.body = Body::stream(Silence);
+        upstream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe").await.unwrap();
+        call.head(Duration::from_secs(9)).await.unwrap();
+        let idle_timeout = Duration::from_millis(50);
+        call.body_sent_at = Some(Instant::now() + idle_timeout * 4);
+        let began = Instant::now();
+        let mut body = pin!(call.into_body(idle_timeout, None).unwrap());
+        let mut frame = poll_fn(|cx| http_body::Body::poll_frame(body.as_mut(), cx)).await;
+        assert!(matches!(frame, Some(Ok(_))));
+        frame = poll_fn(|cx| http_body::Body::poll_frame(body.as_mut(), cx)).await;
+        assert!(matches!(frame, Some(Err(fault)) if fault.code() == Code::UpstreamTimeout));
+        assert!(began.elapsed() >= idle_timeout * 5);
     }
 }
