@@ -56,7 +56,7 @@ pub(crate) fn exchange_of(
         Some(peer) => plan.trusted_proxies.contains(peer.ip()),
         None => plan.trusted_proxies.contains_unix_sockets(),
     };
-    let caller = callers_trace(&headers).filter(|_| trusted);
+    let caller = if trusted { callers_trace(&headers) } else { None };
     if trusted && caller.is_none() {
         // It belongs to the trace that cannot be read (W3C Trace Context section 3.3.1).
         headers.remove("tracestate");

@@ -6,11 +6,9 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, TE, TRAILER};
 use http::{HeaderMap, HeaderValue};
+use smallvec::SmallVec;
 
 use crate::exchange::{Exchange, Scheme};
 use crate::filter::Response;
@@ -22,8 +20,6 @@ pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwa
 pub(crate) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// What a connection's requests have in common in their forwarding fields; made once per connection.
 #[derive(Debug)]
@@ -59,8 +55,8 @@ impl Present {
         let mut present = Self::default();
         for name in headers.keys() {
             match name.as_str() {
-                "connection" | "te" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
-                | "trailer" => present.hop_by_hop = true,
+                "connection" | "te" | "keep-alive" | "proxy-connection" | "proxy-authenticate"
+                | "transfer-encoding" | "upgrade" | "trailer" => present.hop_by_hop = true,
                 "content-length" | "expect" => present.framing = true,
                 name if needs_trust(name) => present.forwarding = true,
                 _ => {}
@@ -73,36 +69,50 @@ impl Present {
 /// Takes away what is for this hop only. Computed on what the client sent, before any filter, so that nobody can nominate
 /// what we add. `te: trailers` stays, since trailers are passed on.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Before what is nominated goes: who says `te` has to nominate it (RFC 9110 section 10.1.4).
-    let trailers_wanted = headers.get_all(TE).iter().any(|value| {
-        value.as_bytes().split(|&byte| byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-    });
-    if headers.contains_key(CONNECTION) {
-        let nominated: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
-            .collect();
-        for name in nominated {
-            headers.remove(name);
+    let mut doomed = SmallVec::<[HeaderName; 6]>::new();
+    let mut trailers_wanted = false;
+    for (name, value) in &*headers {
+        match name.as_str() {
+            "connection" => {
+                doomed.push(CONNECTION);
+                doomed.extend(
+                    options(value)
+                        .filter(|option| !is_about_the_connection(option))
+                        .filter_map(|option| HeaderName::from_bytes(option).ok()),
+                );
+            }
+            // Who says `te` has to nominate it (RFC 9110 section 10.1.4), so it is read before it goes.
+            "te" => {
+                doomed.push(TE);
+                trailers_wanted |= options(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+            }
+            "keep-alive" | "proxy-connection" | "proxy-authenticate" | "transfer-encoding" | "upgrade" | "trailer" => {
+                doomed.push(name.clone())
+            }
+            _ => {}
         }
-        headers.remove(CONNECTION);
+    }
+    for name in doomed {
+        headers.remove(name);
     }
     if trailers_wanted {
         headers.insert(TE, HeaderValue::from_static("trailers"));
-    } else {
-        headers.remove(TE);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, TRAILER] {
-        headers.remove(name);
-    }
+}
+
+/// The elements of a list.
+pub(crate) fn options(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Options of `Connection` that name no field, or one that goes anyway.
+fn is_about_the_connection(option: &[u8]) -> bool {
+    [&b"keep-alive"[..], b"close", b"upgrade", b"te"].iter().any(|known| option.eq_ignore_ascii_case(known))
 }
 
 /// An upstream's answer without what was for that hop only.
 pub(crate) fn clean_response(response: &mut Response) {
     let headers = response.headers_mut();
-    headers.remove(PROXY_AUTHENTICATE);
     if !Present::of(headers).hop_by_hop {
         return;
     }

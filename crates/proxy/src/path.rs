@@ -41,10 +41,10 @@ fn rewrite(path: &str) -> Result<String, Fault> {
         ends_with_slash = matches!(segment.as_str(), "" | "." | "..");
         match segment.as_str() {
             "" | "." => {}
-            other if hides_dot_segment(other) => return Err(malformed("the path hides a dot segment")),
             ".." => {
                 segments.pop().ok_or_else(|| malformed("the path climbs above its root"))?;
             }
+            other if hides_dot_segment(other) => return Err(malformed("the path hides a dot segment")),
             _ => segments.push(segment),
         }
     }

@@ -81,8 +81,7 @@ fn begin(worker: &Rc<Worker>, index: usize, arrived: Arrived) {
     };
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
-        let _permit = permit;
-        if let Err(error) = connection(&worker, index, &listener, arrived).await {
+        if let Err(error) = connection(&worker, index, &listener, arrived, Rc::new(permit)).await {
             tracing::debug!(event = "connection-ended", listener = %listener.name, error = %error, "a connection ended early");
         }
     });
@@ -93,6 +92,7 @@ async fn connection(
     index: usize,
     listener: &Listener,
     arrived: Arrived,
+    permit: Rc<ConnectionPermit>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let patience = listener.limits.header_timeout;
     let (carrier, peer, port) = match arrived {
@@ -126,7 +126,7 @@ async fn connection(
     if http2 {
         serve_http2(worker, listener.limits, shared, io).await?
     } else {
-        serve_http1(worker, listener.limits, shared, io).await?
+        serve_http1(worker, listener.limits, shared, &permit, io).await?
     }
     Ok(())
 }
@@ -135,9 +135,10 @@ async fn serve_http1(
     worker: &Rc<Worker>,
     limits: Limits,
     connection: Rc<Connection>,
+    permit: &Rc<ConnectionPermit>,
     io: ServerIo,
 ) -> hyper::Result<()> {
-    let service = service_fn(|request| exchange(worker, limits, &connection, request));
+    let service = service_fn(|request| exchange(worker, limits, &connection, Some(permit), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -158,7 +159,7 @@ async fn serve_http2(
     let worker_of_streams = Rc::clone(worker);
     let service = service_fn(move |request| {
         let (worker, connection) = (Rc::clone(&worker_of_streams), Rc::clone(&connection));
-        async move { exchange(&worker, limits, &connection, request).await }
+        async move { exchange(&worker, limits, &connection, None, request).await }
     });
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
@@ -195,11 +196,13 @@ async fn until_drained<C: Future<Output = hyper::Result<()>>>(
     .await
 }
 
-/// One request: admitted, handled, and recorded when its answer has left.
+/// One request: admitted, handled, and recorded when its answer has left. `permit` is the connection's, where a tunnel may
+/// outlive it.
 async fn exchange(
     worker: &Rc<Worker>,
     limits: Limits,
     connection: &Rc<Connection>,
+    permit: Option<&Rc<ConnectionPermit>>,
     request: Request<Incoming>,
 ) -> Result<http::Response<Recorded>, Infallible> {
     let plan = worker.plan();
@@ -223,10 +226,10 @@ async fn exchange(
     finish.answered(response.status());
     let tunnel = finish.exchange.tunnel.take().filter(|_| response.status() == http::StatusCode::SWITCHING_PROTOCOLS);
     let Some(tunnel) = tunnel else { return Ok(response.map(|body| Recorded::new(body, Some(finish)))) };
-    // A tunnel is a connection of its own now: draining waits for it.
-    let open = worker.drain.enter(Waker::noop());
+    // A tunnel is a connection of its own now: draining waits for it, and it counts.
+    let held = (worker.drain.enter(Waker::noop()), permit.map(Rc::clone));
     tokio::task::spawn_local(async move {
-        let _open = open;
+        let _held = held;
         let passed = tunnel.run(limits.upgrade_idle_timeout).await;
         finish.passed(passed);
     });

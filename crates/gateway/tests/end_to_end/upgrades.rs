@@ -153,3 +153,17 @@ async fn a_silent_upgraded_connection_is_closed_in_the_end() {
     client.closed().await;
     gateway.access_line(|line| line["status"] == 101).await;
 }
+
+#[tokio::test]
+async fn a_tunnel_counts_as_a_connection() {
+    let upstream = server().await;
+    let gateway = start(&format!("limits: {{connections: 1}}\n{}", all_to(&upstream.url()))).await;
+    let mut client = gateway.connect().await;
+    client.send(HANDSHAKE).await;
+    shaken(&mut client).await;
+    client.send(MASKED).await;
+    assert_eq!(patiently("a frame", client.exactly(PLAIN.len())).await.unwrap(), PLAIN);
+    let mut second = gateway.connect().await;
+    let _ = second.try_send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(second.rest().await.unwrap_or_default(), "", "it is closed without an answer");
+}

@@ -7,4 +7,4 @@ mod encode;
 
 pub(crate) use call::{Call, CallError, Idle, ResponseHead};
 pub(crate) use decode::Malformed;
-pub(crate) use encode::Framing;
+pub(crate) use encode::{Framing, RequestHead};

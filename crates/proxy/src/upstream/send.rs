@@ -16,7 +16,7 @@ use crate::forward;
 use crate::tunnel;
 use crate::upstream::Timeouts;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::h1::{Call, CallError, Malformed};
+use crate::upstream::h1::{Call, CallError, Malformed, RequestHead};
 use crate::upstream::h2;
 use crate::upstream::state::{Age, Channel, UpstreamState, Wanted};
 
@@ -74,18 +74,14 @@ async fn attempt_until_answered(
                 let repeatable =
                     age == Age::Reused && matches!(request.body, Body::Empty) && is_idempotent(&request.method);
                 let body = std::mem::take(&mut request.body);
-                if let Some(upgrade) = &exchange.upgrade {
-                    request.headers.insert(http::header::UPGRADE, upgrade.protocol.clone());
-                }
-                let mut call = Call::new(
-                    idle,
-                    Rc::clone(&pool),
-                    request.method.clone(),
-                    request.target().as_str(),
-                    &host,
-                    &request.headers,
-                    body,
-                );
+                let head = RequestHead {
+                    method: &request.method,
+                    target: request.target().as_str(),
+                    host: &host,
+                    headers: &request.headers,
+                    upgrade: exchange.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
+                };
+                let mut call = Call::new(idle, Rc::clone(&pool), &head, body);
                 match call.head(upstream.timeouts.response).await {
                     Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                         return tunnel::begin(exchange, head, call);

@@ -12,14 +12,15 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use gwanmun_core::{Code, Fault};
 use gwanmun_telemetry::metrics::UpstreamConnection;
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
 use super::decode::{self, Event, Malformed};
-use super::encode::{self, Framing};
+use super::encode::{self, Framing, RequestHead};
 use crate::body::Body;
+use crate::forward::options;
 use crate::upstream::io::Io;
 use crate::upstream::pool::Pool;
 
@@ -99,18 +100,11 @@ enum Sending {
 
 impl Call {
     /// Prepares a request; nothing is sent before [`Call::head`] is awaited.
-    pub(crate) fn new(
-        mut idle: Idle,
-        home: Rc<Pool>,
-        method: Method,
-        target: &str,
-        host: &HeaderValue,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Self {
-        let framing = Framing::of(&method, body.exact_length());
+    pub(crate) fn new(mut idle: Idle, home: Rc<Pool>, head: &RequestHead<'_>, body: Body) -> Self {
+        let framing = Framing::of(head.method, body.exact_length());
         idle.outbound.clear();
-        encode::head(&mut idle.outbound, &method, target, host, headers, framing);
+        encode::head(&mut idle.outbound, head, framing);
+        let method = head.method.clone();
         let sending =
             if framing == Framing::Absent || framing == Framing::Length(0) { Sending::Rest } else { Sending::Body };
         let decoder = decode::Body::Done;
@@ -201,7 +195,7 @@ impl Call {
                 self.decoder = decode::Body::of(&self.method, &head).map_err(CallError::Malformed)?;
                 self.keep_alive = head.version == Version::HTTP_11
                     && self.decoder != decode::Body::UntilClose
-                    && !says_close(&head.headers);
+                    && !(head.has.connection && says_close(&head.headers));
                 return Poll::Ready(Ok(ResponseHead { status: head.status, headers: head.headers }));
             }
             match ready!(self.poll_read(cx)) {
@@ -327,9 +321,7 @@ impl Call {
 }
 
 fn says_close(headers: &HeaderMap) -> bool {
-    headers.get_all(CONNECTION).iter().any(|value| {
-        value.as_bytes().split(|&byte| byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-    })
+    headers.get_all(CONNECTION).iter().flat_map(options).any(|option| option.eq_ignore_ascii_case(b"close"))
 }
 
 /// The body of an answer that did not come at once.
@@ -499,8 +491,10 @@ mod tests {
 
     fn post(idle: Idle, pieces: impl IntoIterator<Item = Result<Bytes, Fault>>) -> Call {
         let body = Body::stream(Pieces(RefCell::new(pieces.into_iter().collect()), false));
-        let host = HeaderValue::from_static("a");
-        Call::new(idle, Rc::new(Pool::new(Duration::ZERO)), Method::POST, "/", &host, &HeaderMap::new(), body)
+        let host = http::HeaderValue::from_static("a");
+        let headers = HeaderMap::new();
+        let head = RequestHead { method: &Method::POST, target: "/", host: &host, headers: &headers, upgrade: None };
+        Call::new(idle, Rc::new(Pool::new(Duration::ZERO)), &head, body)
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 /// Header fields an answer may have.
@@ -24,6 +24,15 @@ pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
+    pub(crate) has: Has,
+}
+
+/// Which of the fields that frame a message are there, noted while they are read: most need not be asked for by hash.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Has {
+    pub(crate) length: bool,
+    pub(crate) coding: bool,
+    pub(crate) connection: bool,
 }
 
 /// Takes a head from the front of `input`; `None` if it is not complete yet.
@@ -54,13 +63,17 @@ pub(crate) fn head(input: &mut BytesMut) -> Result<Option<Head>, Malformed> {
     if has_bare_line_feed(&block) {
         return Err(Malformed("a line of the head ends without a carriage return"));
     }
+    let mut has = Has::default();
     let mut headers = HeaderMap::with_capacity(places.len() + 4);
     for (name, start, end) in places {
+        has.length |= name == CONTENT_LENGTH;
+        has.coding |= name == TRANSFER_ENCODING;
+        has.connection |= name == CONNECTION;
         let value = HeaderValue::from_maybe_shared(block.slice(start..end))
             .map_err(|_| Malformed("a header value is malformed"))?;
         headers.append(name, value);
     }
-    Ok(Some(Head { status, version, headers }))
+    Ok(Some(Head { status, version, headers, has }))
 }
 
 fn has_bare_line_feed(block: &[u8]) -> bool {
@@ -101,27 +114,30 @@ pub(crate) enum Event {
 impl Body {
     /// The framing of the answer to a `method` request (RFC 9112 section 6.3).
     pub(crate) fn of(method: &Method, head: &Head) -> Result<Self, Malformed> {
-        let codings = head.headers.get_all(TRANSFER_ENCODING);
-        let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
         if *method == Method::HEAD
             || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
             || head.status.is_informational()
         {
             return Ok(Self::Done);
         }
-        let mut codings = codings.iter();
-        if let Some(coding) = codings.next() {
+        if head.has.coding {
             if head.version == Version::HTTP_10 {
                 return Err(Malformed("an HTTP/1.0 answer has a transfer coding"));
             }
-            if lengths.next().is_some() {
+            if head.has.length {
                 return Err(Malformed("the answer has both a length and a transfer coding"));
             }
-            if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+            let only = codings.next().filter(|_| codings.next().is_none());
+            if !only.is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
                 return Err(Malformed("the transfer coding is not exactly chunked"));
             }
             return Ok(Self::Chunked(Chunk::Size));
         }
+        if !head.has.length {
+            return Ok(Self::UntilClose);
+        }
+        let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
         let Some(length) = lengths.next() else { return Ok(Self::UntilClose) };
         if lengths.any(|other| other != length) {
             return Err(Malformed("the answer has two different lengths"));

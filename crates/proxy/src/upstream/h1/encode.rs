@@ -25,16 +25,20 @@ impl Framing {
     }
 }
 
-/// Writes a request's head. `headers` has no framing and no hop-by-hop fields but `upgrade`, which makes this request
-/// ask for one.
-pub(crate) fn head(
-    out: &mut BytesMut,
-    method: &Method,
-    target: &str,
-    host: &HeaderValue,
-    headers: &HeaderMap,
-    framing: Framing,
-) {
+/// What the head of a request says, besides the framing.
+pub(crate) struct RequestHead<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) target: &'a str,
+    pub(crate) host: &'a HeaderValue,
+    /// Without framing and hop-by-hop fields.
+    pub(crate) headers: &'a HeaderMap,
+    /// The protocol it asks for, if it does.
+    pub(crate) upgrade: Option<&'a HeaderValue>,
+}
+
+/// Writes a request's head.
+pub(crate) fn head(out: &mut BytesMut, head: &RequestHead<'_>, framing: Framing) {
+    let RequestHead { method, target, host, headers, upgrade } = *head;
     out.reserve(256 + target.len() + headers.len() * 48);
     out.put_slice(method.as_str().as_bytes());
     out.put_u8(b' ');
@@ -45,8 +49,9 @@ pub(crate) fn head(
     for (name, value) in headers {
         field(out, name.as_str(), value.as_bytes());
     }
-    if headers.contains_key(http::header::UPGRADE) {
+    if let Some(protocol) = upgrade {
         out.put_slice(b"connection: upgrade\r\n");
+        field(out, "upgrade", protocol.as_bytes());
     }
     match framing {
         Framing::Absent => {}
@@ -98,7 +103,10 @@ mod tests {
         let mut out = BytesMut::new();
         let mut headers = HeaderMap::new();
         headers.insert("x-a", HeaderValue::from_static("1"));
-        head(&mut out, &Method::POST, "/p?q", &HeaderValue::from_static("h:1"), &headers, Framing::Length(5));
+        let host = HeaderValue::from_static("h:1");
+        let request =
+            RequestHead { method: &Method::POST, target: "/p?q", host: &host, headers: &headers, upgrade: None };
+        head(&mut out, &request, Framing::Length(5));
         assert_eq!(out, "POST /p?q HTTP/1.1\r\nhost: h:1\r\nx-a: 1\r\ncontent-length: 5\r\n\r\n");
     }
 
