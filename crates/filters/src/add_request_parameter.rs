@@ -57,24 +57,17 @@ impl Filter for AddRequestParameter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{Fixture, exchange, exchange_capturing, filter, pass, refusal};
-
-    fn target(arguments: &str, before: &str) -> String {
-        let filter = filter::<AddRequestParameterSpec>(arguments);
-        let mut exchange = exchange(before);
-        pass(&*filter, &mut exchange).unwrap();
-        exchange.request.target().to_string()
-    }
+    use crate::fixture::{Fixture, exchange_capturing, pass, refusal, target_after};
 
     #[test]
     fn the_parameter_comes_last_and_the_others_stay() {
-        assert_eq!(target("{name: a, value: b}", "/p"), "/p?a=b");
-        assert_eq!(target("{name: a, value: b}", "/p?a=%7E&c"), "/p?a=%7E&c&a=b");
+        assert_eq!(target_after::<AddRequestParameterSpec>("{name: a, value: b}", "/p"), "/p?a=b");
+        assert_eq!(target_after::<AddRequestParameterSpec>("{name: a, value: b}", "/p?a=%7E&c"), "/p?a=%7E&c&a=b");
     }
 
     #[test]
     fn a_value_cannot_bring_in_another_parameter() {
-        assert_eq!(target("{name: a, value: 'b&c=d#e'}", "/p"), "/p?a=b%26c%3Dd%23e");
+        assert_eq!(target_after::<AddRequestParameterSpec>("{name: a, value: 'b&c=d#e'}", "/p"), "/p?a=b%26c%3Dd%23e");
         let fixture = Fixture::new().with_variables(&["id"]);
         let filter = fixture.filter::<AddRequestParameterSpec>("{name: a, value: '{id}'}").unwrap();
         let mut exchange = exchange_capturing("/p", &[("id", "7&admin=1\r\n")]);

@@ -133,6 +133,14 @@ pub(crate) fn response(fields: &[(&str, &str)]) -> Response {
     response
 }
 
+/// The target of a request for `before` once the filter that `arguments` make has seen it.
+pub(crate) fn target_after<S: FilterSpec>(arguments: &str, before: &str) -> String {
+    let filter = filter::<S>(arguments);
+    let mut exchange = exchange(before);
+    pass(&*filter, &mut exchange).unwrap();
+    exchange.request.target().to_string()
+}
+
 /// Lets the request pass the filter.
 pub(crate) fn pass(filter: &dyn Filter, exchange: &mut Exchange) -> Result<(), Fault> {
     match filter.request(exchange)? {

@@ -60,25 +60,21 @@ impl Filter for RewriteRequestParameter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{exchange, filter, pass, refusal};
-
-    fn target(arguments: &str, before: &str) -> String {
-        let filter = filter::<RewriteRequestParameterSpec>(arguments);
-        let mut exchange = exchange(before);
-        pass(&*filter, &mut exchange).unwrap();
-        exchange.request.target().to_string()
-    }
+    use crate::fixture::{refusal, target_after};
 
     #[test]
     fn one_parameter_remains_and_the_others_stay() {
-        assert_eq!(target("{name: a, replacement: new}", "/p?b=%7E&%61=1&c&a=2"), "/p?b=%7E&a=new&c");
-        assert_eq!(target("{name: a, replacement: 'x&y'}", "/p?a"), "/p?a=x%26y");
+        assert_eq!(
+            target_after::<RewriteRequestParameterSpec>("{name: a, replacement: new}", "/p?b=%7E&%61=1&c&a=2"),
+            "/p?b=%7E&a=new&c"
+        );
+        assert_eq!(target_after::<RewriteRequestParameterSpec>("{name: a, replacement: 'x&y'}", "/p?a"), "/p?a=x%26y");
     }
 
     #[test]
     fn a_missing_parameter_is_not_added() {
-        assert_eq!(target("{name: a, replacement: new}", "/p?b=1"), "/p?b=1");
-        assert_eq!(target("{name: a, replacement: new}", "/p"), "/p");
+        assert_eq!(target_after::<RewriteRequestParameterSpec>("{name: a, replacement: new}", "/p?b=1"), "/p?b=1");
+        assert_eq!(target_after::<RewriteRequestParameterSpec>("{name: a, replacement: new}", "/p"), "/p");
     }
 
     #[test]

@@ -191,3 +191,32 @@ fn upgrade_of(version: Version, headers: &HeaderMap, client: Option<hyper::upgra
         protocol.as_bytes().split(|&byte| byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"h2c"));
     (nominated && !http2).then(|| Upgrade { protocol: protocol.clone(), client })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(target: &str, host_field: Option<&'static str>) -> Result<Option<HeaderValue>, Code> {
+        let fields = host_field.map(|host| (HOST, HeaderValue::from_static(host)));
+        host(Version::HTTP_2, &target.parse().unwrap(), &mut fields.into_iter().collect()).map_err(|fault| fault.code())
+    }
+
+    #[test]
+    fn an_authority_is_held_to_the_same_as_host() {
+        assert_eq!(asked("http://a.test:80/", None), Ok(Some(HeaderValue::from_static("a.test:80"))));
+        assert_eq!(asked("http://a.test/", Some("A.test")), Ok(Some(HeaderValue::from_static("A.test"))));
+        for target in ["http://a,b/", "http://u@a/"] {
+            assert_eq!(asked(target, None), Err(Code::MalformedRequest), "{target}");
+        }
+        assert_eq!(asked("/", Some("a,b")), Err(Code::MalformedRequest));
+    }
+
+    #[test]
+    fn crumbs_of_a_cookie_become_one_field() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_static("a=1"));
+        headers.append(COOKIE, HeaderValue::from_static("b=2"));
+        join_cookies(&mut headers);
+        assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2"]);
+    }
+}

@@ -142,6 +142,7 @@ mod tests {
             ("/\u{e9}", "/%C3%A9"),
             ("/\u{e9}/.", "/%C3%A9/"),
             ("/a/..b;c", "/a/..b;c"),
+            ("?x", "/?x"),
             ("*", "*"),
         ] {
             assert_eq!(of(from).as_deref(), Ok(to), "{from}");

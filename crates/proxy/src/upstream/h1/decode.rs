@@ -401,6 +401,14 @@ mod tests {
     }
 
     #[test]
+    fn trailers_for_this_hop_only_are_dropped() {
+        let mut input =
+            BytesMut::from("connection: x-own\r\nkeep-alive: 1\r\nupgrade: h2c\r\nx-own: 1\r\nx: 1\r\n\r\n");
+        let trailers = trailers(&mut input).unwrap().unwrap();
+        assert_eq!(trailers.keys().collect::<Vec<_>>(), ["x"]);
+    }
+
+    #[test]
     fn heads_and_size_lines_are_bounded() {
         let long = format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(MAX_HEAD));
         assert_eq!(read(&[long.as_bytes()]), Story::Malformed);
