@@ -136,7 +136,9 @@ impl Visitor<'_> for StatusVisitor {
         match found.and_then(|number| StatusCode::from_u16(number).ok()) {
             Some(code) => Ok(StatusSpec(code)),
             None => Err(E::custom(match did_you_mean(&name, NAMES.iter().map(|(known, _)| *known)) {
-                Some(close) => format!("found '{text}', did you mean {close}?"),
+                Some(close) => {
+                    format!("found '{text}', wanted a status such as 401 or UNAUTHORIZED: did you mean {close}?")
+                }
                 None => format!("found '{text}', wanted a status such as 401 or UNAUTHORIZED"),
             })),
         }

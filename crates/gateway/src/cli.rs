@@ -32,7 +32,7 @@ impl From<Outcome> for ExitCode {
 }
 
 #[derive(Parser)]
-#[command(name = "gwanmun", version, about = "An identity-aware API gateway", arg_required_else_help = true)]
+#[command(name = "gwanmun", version, about = "An API gateway", arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -46,7 +46,7 @@ pub(crate) struct State {
 type PlanInForce = Box<dyn Fn() -> Arc<Plan>>;
 
 /// What failed, and why.
-pub(crate) struct BindError(pub(crate) &'static str, pub(crate) io::Error);
+pub(crate) struct BindError(pub(crate) String, pub(crate) io::Error);
 
 /// What a port shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,15 +59,13 @@ impl Management {
     /// Binds the ports.
     pub(crate) async fn bind(configuration: &Configuration, metrics: Metrics) -> Result<Self, BindError> {
         let spec = &configuration.spec.management;
-        let listener = TcpListener::bind(spec.address.as_str())
-            .await
-            .map_err(|error| BindError("management.address cannot be bound", error))?;
+        let listener = TcpListener::bind(spec.address.as_str()).await.map_err(|error| {
+            BindError(format!("management.address {} cannot be bound", spec.address.as_str()), error)
+        })?;
         let probes = match &spec.probes {
-            Some(address) => Some(
-                TcpListener::bind(address.as_str())
-                    .await
-                    .map_err(|error| BindError("management.probes cannot be bound", error))?,
-            ),
+            Some(address) => Some(TcpListener::bind(address.as_str()).await.map_err(|error| {
+                BindError(format!("management.probes {} cannot be bound", address.as_str()), error)
+            })?),
             None => None,
         };
         let state = State {

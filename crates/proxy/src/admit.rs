@@ -140,6 +140,9 @@ fn host(version: Version, uri: &http::Uri, headers: &mut HeaderMap) -> Result<Op
     if authority.as_str().contains('@') {
         return Err(Fault::new(Code::MalformedRequest, "the target has a user in it"));
     }
+    if !is_host(authority.as_str().as_bytes()) {
+        return Err(Fault::new(Code::MalformedRequest, "the authority is no host and port"));
+    }
     match first {
         Some(host) if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
             Err(Fault::new(Code::MalformedRequest, "the target and Host name different hosts"))

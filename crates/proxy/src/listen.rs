@@ -2,5 +2,6 @@
 
 pub(crate) mod bind;
 pub(crate) mod deferred;
+pub(crate) mod idle;
 pub(crate) mod stream;
 pub(crate) mod tls;

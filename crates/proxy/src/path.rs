@@ -10,7 +10,8 @@ use http::uri::PathAndQuery;
 /// `malformed-request` for a broken escape, an escaped NUL, or a path that climbs above its root.
 pub(crate) fn canonical(target: PathAndQuery) -> Result<PathAndQuery, Fault> {
     let path = target.path();
-    if path == "*" || is_canonical(path.as_bytes()) {
+    // The path of a target that begins with its query is written nowhere.
+    if path == "*" || (is_canonical(path.as_bytes()) && target.as_str().starts_with('/')) {
         return Ok(target);
     }
     let mut text = rewrite(path)?;
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     fn of(path: &str) -> Result<String, Code> {
-        canonical(path.parse().unwrap()).map(|target| target.to_string()).map_err(|fault| fault.code())
+        canonical(path.parse().unwrap()).map(|target| target.as_str().to_owned()).map_err(|fault| fault.code())
     }
 
     #[test]

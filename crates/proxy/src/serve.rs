@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Version, header};
@@ -23,6 +23,7 @@ use crate::finish::{Began, Finish};
 use crate::handle::{Unwatched, handle};
 use crate::listen::bind::Socketed;
 use crate::listen::deferred::{Outlet, deferred};
+use crate::listen::idle::IdleWatch;
 use crate::listen::stream::{Carrier, ServerIo};
 use crate::plan::{Limits, Listener};
 use crate::reply;
@@ -156,6 +157,7 @@ async fn serve_http2(
     io: ServerIo,
 ) -> hyper::Result<()> {
     let (io, outlet) = deferred(io);
+    let idle = IdleWatch::new(Rc::clone(&connection), limits.idle_timeout);
     let worker_of_streams = Rc::clone(worker);
     let service = service_fn(move |request| {
         let (worker, connection) = (Rc::clone(&worker_of_streams), Rc::clone(&connection));
@@ -169,15 +171,15 @@ async fn serve_http2(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .serve_connection(io, service);
-    until_drained(worker, pin!(connection), |connection| connection.graceful_shutdown(), Some(outlet)).await
+    until_drained(worker, pin!(connection), |connection| connection.graceful_shutdown(), Some((outlet, idle))).await
 }
 
-/// Drives a connection to its end; when the worker drains it is told to finish what runs.
+/// Drives a connection to its end; when the worker drains, or nothing runs for too long, it is told to finish what runs.
 async fn until_drained<C: Future<Output = hyper::Result<()>>>(
     worker: &Rc<Worker>,
     mut connection: Pin<&mut C>,
     finish: impl Fn(Pin<&mut C>),
-    outlet: Option<Outlet>,
+    mut http2: Option<(Outlet, IdleWatch)>,
 ) -> hyper::Result<()> {
     let mut open = None;
     let mut told = false;
@@ -187,10 +189,18 @@ async fn until_drained<C: Future<Output = hyper::Result<()>>>(
             told = true;
             finish(connection.as_mut());
         }
-        let outcome = connection.as_mut().poll(cx);
-        if let Some(outlet) = &outlet {
-            outlet.drain(cx);
+        let Some((outlet, idle)) = &mut http2 else { return connection.as_mut().poll(cx) };
+        let mut outcome = connection.as_mut().poll(cx);
+        if outcome.is_pending() && idle.poll_idle(cx).is_ready() {
+            if told {
+                // It was told long ago.
+                return Poll::Ready(Ok(()));
+            }
+            told = true;
+            finish(connection.as_mut());
+            outcome = connection.as_mut().poll(cx);
         }
+        outlet.drain(cx);
         outcome
     })
     .await

@@ -51,7 +51,7 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
     let outcome = runtime.block_on(async {
         let management = match Management::bind(&configuration, metrics.clone()).await {
             Ok(management) => management,
-            Err(error) => return could_not_start(error.0, &error.1),
+            Err(error) => return could_not_start(&error.0, &error.1),
         };
         // The texts and their nodes have served.
         drop(configuration);

@@ -202,3 +202,14 @@ async fn an_upstream_that_takes_no_more_requests_finishes_the_old_ones_and_gets_
     assert_eq!(held.await.unwrap().status(), 200);
     assert_eq!(upstream.connections(), 2);
 }
+
+#[tokio::test]
+async fn a_connection_without_streams_is_closed_in_the_end() {
+    let upstream = Upstream::recording(Speaks::Http1).await;
+    let gateway = start(&format!("limits: {{idle-timeout: 200ms}}\n{}", all_to(upstream.url()))).await;
+    let mut client = gateway.connect().await;
+    // The preface and empty SETTINGS (RFC 9113 sections 3.4 and 6.5), then nothing: GOAWAY is not even acknowledged.
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let said = patiently("the end of an idle connection", client.rest()).await.unwrap_or_default();
+    assert!(said.windows(4).any(|frame| frame == [8, 7, 0, 0]), "no GOAWAY of 8 bytes in {said:?}");
+}

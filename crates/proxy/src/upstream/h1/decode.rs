@@ -281,6 +281,8 @@ fn trailers(input: &mut BytesMut) -> Result<Option<HeaderMap>, Malformed> {
         return Err(Malformed("a trailer ends without a carriage return"));
     }
     let _ = input.split_to(length);
+    // An HTTP/2 client would take them for a malformed message (RFC 9113 section 8.2.2).
+    crate::forward::remove_hop_by_hop(&mut trailers);
     Ok(Some(trailers))
 }
 
