@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use gwanmun_filters::Registry;
 
 use crate::command;
+use crate::terminal::is_output_lost;
 
 /// What went well or wrong, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) enum Outcome {
     WrongUsage,
     /// A port is taken, say.
     CouldNotStart,
+    /// The disk is full, say.
+    CouldNotWrite,
 }
 
 impl From<Outcome> for ExitCode {
@@ -26,7 +29,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Good => Self::SUCCESS,
             Outcome::AtFault => Self::from(1),
             Outcome::WrongUsage => Self::from(2),
-            Outcome::CouldNotStart => Self::from(3),
+            Outcome::CouldNotStart | Outcome::CouldNotWrite => Self::from(3),
         }
     }
 }
@@ -89,5 +92,5 @@ pub(crate) fn run(registry: &Registry) -> ExitCode {
         Command::Schema => command::schema::run(registry),
         Command::Demo => command::demo::run(registry),
     };
-    outcome.into()
+    if is_output_lost() { Outcome::CouldNotWrite.into() } else { outcome.into() }
 }

@@ -154,8 +154,28 @@ fn host(version: Version, uri: &http::Uri, headers: &mut HeaderMap) -> Result<Op
     }
 }
 
-fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
+/// A name or an address, an IPv6 one in brackets, and perhaps a port (RFC 3986 section 3.2.2); no commas, since hosts stand
+/// in lists.
+fn is_host(text: &[u8]) -> bool {
+    let (host, port) = match (text.first(), text.iter().rposition(|&byte| byte == b']')) {
+        (Some(b'['), Some(end)) => (text.get(1..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default()),
+        _ => text.split_at(text.iter().position(|&byte| byte == b':').unwrap_or(text.len())),
+    };
+    let bracketed = text.first() == Some(&b'[');
+    let of_a_host = |byte: &u8| match byte {
+        b':' => bracketed,
+        _ => byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte),
+    };
+    let is_port = match port.split_first() {
+        None => true,
+        Some((b':', digits)) => {
+            digits.is_empty()
+                || std::str::from_utf8(digits)
+                    .is_ok_and(|digits| digits.parse::<u16>().is_ok() && !digits.starts_with('+'))
+        }
+        Some(_) => false,
+    };
+    host.iter().all(of_a_host) && is_port
 }
 
 fn target(method: &Method, uri: &http::Uri) -> Result<PathAndQuery, Fault> {
@@ -198,6 +218,16 @@ fn upgrade_of(version: Version, headers: &HeaderMap, client: Option<hyper::upgra
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_address_and_perhaps_a_port() {
+        for good in ["a.example", "a:80", "a:", "1.2.3.4:65535", "[::1]", "[::1]:80", "A_b"] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in ["a:99999", "a:b", "a:b:c", "::1", "[::1", "[::1]x", "a,b", "a b", "a/b", "a@b", "a:+80"] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
 
     fn asked(target: &str, host_field: Option<&'static str>) -> Result<Option<HeaderValue>, Code> {
         let fields = host_field.map(|host| (HOST, HeaderValue::from_static(host)));

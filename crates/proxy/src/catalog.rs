@@ -27,8 +27,17 @@ pub struct Item<T> {
     pub(crate) remembers: bool,
     schema: fn(&mut SchemaGenerator) -> Schema,
     /// The argument that may stand alone: the only one that is required.
-    sole: Option<String>,
+    sole: Option<Sole>,
     build: fn(&Node, &Parts<'_>, &mut Diagnostics) -> Option<T>,
+}
+
+/// An argument that may stand alone.
+struct Sole {
+    name: String,
+    /// All arguments, this one too.
+    arguments: Vec<String>,
+    /// Whether it may be a map itself.
+    may_be_map: bool,
 }
 
 impl<T> Item<T> {
@@ -39,7 +48,7 @@ impl<T> Item<T> {
 
     /// The argument that may stand alone (`strip-prefix: 1`).
     pub fn sole_argument(&self) -> Option<&str> {
-        self.sole.as_deref()
+        self.sole.as_ref().map(|sole| sole.name.as_str())
     }
 
     /// Decodes `arguments` and makes what runs; mistakes go to `diagnostics`.
@@ -49,9 +58,12 @@ impl<T> Item<T> {
 
     /// `strip-prefix: 1` means `strip-prefix: {parts: 1}`; a bare name means no arguments.
     fn spell_out(&self, arguments: &Node) -> Node {
-        let value = match (&arguments.value, &self.sole) {
+        let value = match (&arguments.value, self.sole.as_ref().map(|sole| &sole.name)) {
             // `set-path: {id}` is meant as text: taken as the argument, it gets the hint that says so.
-            (Value::Map(entries), Some(key)) if is_unquoted_template(entries, key) => {
+            (Value::Map(entries), Some(key))
+                if is_unquoted_template(entries, key)
+                    || self.sole.as_ref().is_some_and(|sole| sole.is_map(entries)) =>
+            {
                 Value::Map(vec![Entry { key: key.clone(), key_span: arguments.span, node: arguments.clone() }])
             }
             (Value::Map(_), _) => return arguments.clone(),
@@ -65,10 +77,30 @@ impl<T> Item<T> {
     }
 }
 
+impl Sole {
+    /// The only required argument of `S`, if it has exactly one.
+    fn of<S: JsonSchema>() -> Option<Self> {
+        let schema = schemars::schema_for!(S);
+        let [name] = schema.get("required")?.as_array()?.as_slice() else { return None };
+        let name = name.as_str()?.to_owned();
+        let properties = schema.get("properties")?.as_object()?;
+        let argument = properties.get(&name).and_then(|argument| <&Schema>::try_from(argument).ok());
+        let may_be_map = argument.is_some_and(|argument| takes_map(argument, &schema));
+        Some(Self { name, arguments: properties.keys().cloned().collect(), may_be_map })
+    }
+
+    /// Whether `entries` are the argument itself: no key is an argument, or like one.
+    fn is_map(&self, entries: &[Entry]) -> bool {
+        let names_argument =
+            |entry: &Entry| did_you_mean(&entry.key, self.arguments.iter().map(String::as_str)).is_some();
+        self.may_be_map && !entries.is_empty() && !entries.iter().any(names_argument)
+    }
+}
+
 impl Catalog {
     /// Adds a filter; a later one of the same name replaces it.
     pub fn add_filter<S: FilterSpec>(&mut self) {
-        let (name, example, sole) = (S::NAME, S::EXAMPLE, sole_required::<S>());
+        let (name, example, sole) = (S::NAME, S::EXAMPLE, Sole::of::<S>());
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<S>();
         self.filters
             .insert(name, Item { name, example, remembers: S::REMEMBERS, schema, sole, build: decode_filter::<S> });
@@ -76,7 +108,7 @@ impl Catalog {
 
     /// Adds a predicate; a later one of the same name replaces it.
     pub fn add_predicate<S: PredicateSpec>(&mut self) {
-        let (name, example, sole) = (S::NAME, S::EXAMPLE, sole_required::<S>());
+        let (name, example, sole) = (S::NAME, S::EXAMPLE, Sole::of::<S>());
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<S>();
         self.predicates
             .insert(name, Item { name, example, remembers: false, schema, sole, build: decode_predicate::<S> });
@@ -204,11 +236,15 @@ fn is_unquoted_template(entries: &[Entry], sole: &str) -> bool {
     matches!(entries, [entry] if matches!(entry.node.value, Value::Null) && entry.key != sole)
 }
 
-/// The name of the only required property of `S`, if it has exactly one.
-fn sole_required<S: JsonSchema>() -> Option<String> {
-    let schema = schemars::schema_for!(S);
-    match schema.get("required")?.as_array()?.as_slice() {
-        [name] => name.as_str().map(str::to_owned),
-        _ => None,
-    }
+/// Whether a map of any keys fits `schema`, a part of `whole`.
+fn takes_map(schema: &Schema, whole: &Schema) -> bool {
+    let referred = schema.get("$ref").and_then(|place| whole.pointer(place.as_str()?.trim_start_matches('#')));
+    let alternatives = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+    let is_open = schema.get("type").is_some_and(|kind| kind == "object") && schema.get("properties").is_none();
+    is_open
+        || referred
+            .into_iter()
+            .chain(alternatives)
+            .filter_map(|part| <&Schema>::try_from(part).ok())
+            .any(|part| takes_map(part, whole))
 }

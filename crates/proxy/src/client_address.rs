@@ -3,26 +3,41 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
-use http::header::FORWARDED;
+use http::header::{FORWARDED, HeaderName};
 
 use crate::forward::X_FORWARDED_FOR;
 use crate::plan::AddressSet;
 
 /// The nearest address that is not a trusted proxy's. What a trusted proxy says counts, what was said to it does not.
-/// `Forwarded` (RFC 7239) is read where it is there, else `X-Forwarded-For`. An unreadable element ends the walk at the
-/// proxy that passed it on.
+/// `Forwarded` (RFC 7239) and `X-Forwarded-For` are read alike. Where both are there and do not agree, the trusted proxies
+/// wrote one and passed the other on as a client sent it; since nobody can tell which, the peer is taken.
 pub(crate) fn resolve(
     peer: Option<IpAddr>,
     peer_is_trusted: bool,
     headers: &HeaderMap,
     trusted: &AddressSet,
 ) -> Option<IpAddr> {
-    let mut nearest = peer.map(|peer| peer.to_canonical());
+    let peer = peer.map(|peer| peer.to_canonical());
     if !peer_is_trusted {
-        return nearest;
+        return peer;
     }
-    let (name, read): (_, fn(&str) -> Option<IpAddr>) =
-        if headers.contains_key(FORWARDED) { (FORWARDED, forwarded_for) } else { (X_FORWARDED_FOR, address) };
+    let old = walk(peer, headers, X_FORWARDED_FOR, address, trusted);
+    if !headers.contains_key(FORWARDED) {
+        return old;
+    }
+    let new = walk(peer, headers, FORWARDED, forwarded_for, trusted);
+    if new == old || !headers.contains_key(X_FORWARDED_FOR) { new } else { peer }
+}
+
+/// The way through the elements of a field, from the right. An unreadable element ends it at the proxy that passed it on.
+fn walk(
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+    name: HeaderName,
+    read: fn(&str) -> Option<IpAddr>,
+    trusted: &AddressSet,
+) -> Option<IpAddr> {
+    let mut nearest = peer;
     for value in headers.get_all(name).iter().rev() {
         let Ok(text) = value.to_str() else { return nearest };
         for element in rsplit_unquoted(text, b',') {
@@ -124,6 +139,14 @@ mod tests {
         ] {
             assert_eq!(resolved("127.0.0.1", &[("forwarded", value)]), client, "{value}");
         }
+    }
+
+    #[test]
+    fn fields_that_disagree_are_not_believed() {
+        let spoofed = [("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "1.1.1.1")];
+        assert_eq!(resolved("127.0.0.1", &spoofed), "127.0.0.1");
+        let agreeing = [("forwarded", "for=1.1.1.1"), ("x-forwarded-for", "1.1.1.1, 10.0.0.7")];
+        assert_eq!(resolved("127.0.0.1", &agreeing), "1.1.1.1");
     }
 
     #[test]

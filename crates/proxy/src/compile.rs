@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use gwanmun_config::{Diagnostic, Diagnostics, Sources, Span, Spanned};
+use gwanmun_config::{Diagnostic, Diagnostics, Sources, Span, Spanned, did_you_mean};
 use gwanmun_core::Clock;
 use ipnet::IpNet;
 
@@ -20,6 +20,9 @@ use crate::compile::filters::Filters;
 use crate::parts::Parts;
 use crate::plan::{AddressSet, InternalHeaders, Plan};
 use crate::spec::{ApiVersionSpec, GatewaySpec};
+
+/// More threads than any machine has cores are a slip.
+const MOST_WORKERS: usize = 1024;
 
 /// What compiling needs besides the specification.
 pub struct Context<'a> {
@@ -55,6 +58,8 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     let trusted_proxies = trusted_proxies(&spec.trusted_proxies, diagnostics);
     let internal_headers = internal_headers(&spec.internal_headers, diagnostics);
     let sample = sample(spec, diagnostics);
+    check_workers(spec, diagnostics);
+    check_access_log(spec, diagnostics);
     let mut upstreams = upstreams::compile(&spec.upstreams, context, diagnostics);
 
     let nothing = BTreeSet::new();
@@ -136,4 +141,30 @@ fn sample(spec: &GatewaySpec, diagnostics: &mut Diagnostics) -> f64 {
         diagnostics.push(Diagnostic::error(format!("found {}, wanted a share from 0 to 1", sample.value), sample.span));
     }
     sample.value
+}
+
+fn check_workers(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
+    let Some(workers) = &spec.workers else { return };
+    if !(1..=MOST_WORKERS).contains(&workers.value) {
+        diagnostics.push(
+            Diagnostic::error(format!("found {}, wanted 1 to {MOST_WORKERS} workers", workers.value), workers.span)
+                .with_hint("without `workers` there are as many as cores"),
+        );
+    }
+}
+
+/// A bare word would become the name of a file, and is rarely meant so.
+fn check_access_log(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
+    let Some(sink) = &spec.telemetry.access_log else { return };
+    if matches!(sink.as_str(), "stdout" | "off") || sink.contains(['/', '.']) {
+        return;
+    }
+    let hint = match did_you_mean(sink, ["stdout", "off"].into_iter()) {
+        Some(close) => format!("did you mean '{close}'?"),
+        None => format!("known words: stdout, off; a file called so is written ./{}", sink.value),
+    };
+    diagnostics.push(
+        Diagnostic::error(format!("found '{}', wanted stdout, off, or the path of a file", sink.value), sink.span)
+            .with_hint(hint),
+    );
 }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub(crate) struct Drain {
     draining: Cell<bool>,
+    begun: Notify,
     open: Rc<RefCell<Open>>,
 }
 
@@ -27,10 +28,10 @@ pub(crate) struct OpenConnection {
 }
 
 impl Drain {
-    /// Counts a connection, whose task is woken when draining begins.
-    pub(crate) fn enter(&self, waker: &Waker) -> OpenConnection {
+    /// Counts a connection.
+    pub(crate) fn enter(&self) -> OpenConnection {
         let mut open = self.open.borrow_mut();
-        let waker = Some(waker.clone());
+        let waker = Some(Waker::noop().clone());
         let place = match open.free.pop() {
             Some(place) => {
                 if let Some(slot) = open.wakers.get_mut(place) {
@@ -51,9 +52,17 @@ impl Drain {
         self.draining.get()
     }
 
-    /// Tells every open connection.
+    /// Ready when draining has begun.
+    pub(crate) async fn begun(&self) {
+        while !self.has_begun() {
+            self.begun.notified().await;
+        }
+    }
+
+    /// Tells the listeners and every open connection.
     pub(crate) fn begin(&self) {
         self.draining.set(true);
+        self.begun.notify_waiters();
         for waker in self.open.borrow().wakers.iter().flatten() {
             waker.wake_by_ref();
         }
@@ -70,6 +79,15 @@ impl Drain {
     /// How many connections are open.
     pub(crate) fn open(&self) -> usize {
         self.open.borrow().wakers.iter().flatten().count()
+    }
+}
+
+impl OpenConnection {
+    /// Has this task woken when draining begins.
+    pub(crate) fn wake(&self, waker: &Waker) {
+        if let Some(slot) = self.open.borrow_mut().wakers.get_mut(self.place) {
+            *slot = Some(waker.clone());
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Version, header};
@@ -34,31 +34,65 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// HTTP/2 flow-control windows (RFC 9113 section 5.2).
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// While draining, a connection that has said nothing yet may still begin to speak for so long.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What one stream may have waiting for a client that does not read.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// Accepts connections of one listener until the task is dropped.
+/// Accepts connections of one listener until draining begins, and then those that the system has accepted already:
+/// closing the socket would reset them.
 pub(crate) async fn accept(worker: Rc<Worker>, index: usize, socket: Socketed) -> std::io::Result<()> {
-    match socket {
-        Socketed::Tcp(listener) => {
-            let listener = TcpListener::from_std(listener)?;
-            let port = listener.local_addr()?.port();
-            loop {
-                match listener.accept().await {
-                    Ok((stream, peer)) => begin(&worker, index, Arrived::Tcp { stream, peer, port }),
-                    Err(error) => pause(&error).await,
-                }
-            }
+    let door = Door::open(socket)?;
+    loop {
+        tokio::select! {
+            biased;
+            () = worker.drain.begun() => break,
+            arrived = poll_fn(|cx| door.poll_accept(cx)) => match arrived {
+                Ok(arrived) => begin(&worker, index, arrived),
+                Err(error) => pause(&error).await,
+            },
         }
-        Socketed::Unix(listener) => {
-            let listener = UnixListener::from_std(listener)?;
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => begin(&worker, index, Arrived::Unix(stream)),
-                    Err(error) => pause(&error).await,
-                }
+    }
+    // Lets the runtime hear of what has come meanwhile.
+    tokio::task::yield_now().await;
+    while let Some(Ok(arrived)) = poll_fn(|cx| Poll::Ready(at_once(door.poll_accept(cx)))).await {
+        begin(&worker, index, arrived);
+    }
+    Ok(())
+}
+
+/// A listening socket.
+enum Door {
+    Tcp { listener: TcpListener, port: u16 },
+    Unix(UnixListener),
+}
+
+impl Door {
+    fn open(socket: Socketed) -> std::io::Result<Self> {
+        Ok(match socket {
+            Socketed::Tcp(listener) => {
+                let listener = TcpListener::from_std(listener)?;
+                let port = listener.local_addr()?.port();
+                Self::Tcp { listener, port }
             }
+            Socketed::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<Arrived>> {
+        match self {
+            Self::Tcp { listener, port } => {
+                listener.poll_accept(cx).map_ok(|(stream, peer)| Arrived::Tcp { stream, peer, port: *port })
+            }
+            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Arrived::Unix(stream)),
         }
+    }
+}
+
+fn at_once<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
     }
 }
 
@@ -76,7 +110,7 @@ enum Arrived {
 fn begin(worker: &Rc<Worker>, index: usize, arrived: Arrived) {
     let plan = worker.plan();
     let Some(listener) = plan.plan.listeners.get(index).cloned() else { return };
-    let Some(permit) = ConnectionPermit::take(&worker.shared, index, listener.limits.connections) else {
+    let Some(permit) = ConnectionPermit::take(worker, index, listener.limits.connections) else {
         tracing::warn!(event = "connections-exceeded", listener = %listener.name, limit = listener.limits.connections, "a connection was refused");
         return;
     };
@@ -95,7 +129,8 @@ async fn connection(
     arrived: Arrived,
     permit: Rc<ConnectionPermit>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let patience = listener.limits.header_timeout;
+    let patience =
+        listener.limits.header_timeout.min(if worker.drain.has_begun() { LAST_WORDS } else { Duration::MAX });
     let (carrier, peer, port) = match arrived {
         Arrived::Unix(stream) => (Carrier::Unix(stream), None, 0),
         Arrived::Tcp { stream, peer, port } => {
@@ -125,7 +160,7 @@ async fn connection(
     };
     let shared = Rc::new(Connection::new(peer, std::sync::Arc::clone(&listener.name), index, scheme, port));
     if http2 {
-        serve_http2(worker, listener.limits, shared, io).await?
+        serve_http2(worker, listener.limits, shared, &permit, io).await?
     } else {
         serve_http1(worker, listener.limits, shared, &permit, io).await?
     }
@@ -147,13 +182,14 @@ async fn serve_http1(
         .max_buf_size(limits.header_bytes.max(8192))
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
-    until_drained(worker, pin!(connection), |connection| connection.graceful_shutdown(), None).await
+    until_drained(worker, permit, pin!(connection), |connection| connection.graceful_shutdown(), None).await
 }
 
 async fn serve_http2(
     worker: &Rc<Worker>,
     limits: Limits,
     connection: Rc<Connection>,
+    permit: &Rc<ConnectionPermit>,
     io: ServerIo,
 ) -> hyper::Result<()> {
     let (io, outlet) = deferred(io);
@@ -171,26 +207,32 @@ async fn serve_http2(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .serve_connection(io, service);
-    until_drained(worker, pin!(connection), |connection| connection.graceful_shutdown(), Some((outlet, idle))).await
+    until_drained(worker, permit, pin!(connection), |connection| connection.graceful_shutdown(), Some((outlet, idle)))
+        .await
 }
 
 /// Drives a connection to its end; when the worker drains, or nothing runs for too long, it is told to finish what runs.
 async fn until_drained<C: Future<Output = hyper::Result<()>>>(
     worker: &Rc<Worker>,
+    permit: &ConnectionPermit,
     mut connection: Pin<&mut C>,
     finish: impl Fn(Pin<&mut C>),
     mut http2: Option<(Outlet, IdleWatch)>,
 ) -> hyper::Result<()> {
-    let mut open = None;
-    let mut told = false;
+    let (mut registered, mut told) = (false, false);
     poll_fn(|cx| {
-        open.get_or_insert_with(|| worker.drain.enter(cx.waker()));
-        if worker.drain.has_begun() && !told {
+        if !registered {
+            registered = true;
+            permit.wake(cx.waker());
+        }
+        // Polled before it is told: a request that has come already is still answered.
+        let mut outcome = connection.as_mut().poll(cx);
+        if outcome.is_pending() && worker.drain.has_begun() && !told {
             told = true;
             finish(connection.as_mut());
+            outcome = connection.as_mut().poll(cx);
         }
-        let Some((outlet, idle)) = &mut http2 else { return connection.as_mut().poll(cx) };
-        let mut outcome = connection.as_mut().poll(cx);
+        let Some((outlet, idle)) = &mut http2 else { return outcome };
         if outcome.is_pending() && idle.poll_idle(cx).is_ready() {
             if told {
                 // It was told long ago.
@@ -236,10 +278,10 @@ async fn exchange(
     finish.answered(response.status());
     let tunnel = finish.exchange.tunnel.take().filter(|_| response.status() == http::StatusCode::SWITCHING_PROTOCOLS);
     let Some(tunnel) = tunnel else { return Ok(response.map(|body| Recorded::new(body, Some(finish)))) };
-    // A tunnel is a connection of its own now: draining waits for it, and it counts.
-    let held = (worker.drain.enter(Waker::noop()), permit.map(Rc::clone));
+    // The connection goes on as a tunnel: it still counts, and draining waits for it.
+    let permit = permit.map(Rc::clone);
     tokio::task::spawn_local(async move {
-        let _held = held;
+        let _permit = permit;
         let passed = tunnel.run(limits.upgrade_idle_timeout).await;
         finish.passed(passed);
     });

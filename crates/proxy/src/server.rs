@@ -169,11 +169,14 @@ fn run(shared: &Arc<Shared>, sockets: Vec<(usize, Socketed)>, mut orders: watch:
             async move { worker.keep_house().await }
         });
         let phase = orders.wait_for(|phase| *phase != Phase::Serve).await.map_or(Phase::Stop, |phase| *phase);
-        // Dropping the accept tasks closes the listeners.
-        tasks.iter().for_each(tokio::task::JoinHandle::abort);
         house.abort();
         if let Phase::Drain(until) = phase {
             worker.drain.begin();
+            for task in tasks {
+                if let Ok(Err(error)) = task.await {
+                    tracing::error!(event = "listener-failed", %error, "a listener had ended with an error");
+                }
+            }
             let stopped = async {
                 let _ = orders.wait_for(|phase| *phase == Phase::Stop).await;
             };

@@ -17,6 +17,7 @@ pub struct GatewaySpec {
     /// Where operators look: health, metrics, routes.
     pub management: ManagementSpec,
     /// How many threads serve requests; by default the cores that the cgroup grants.
+    #[schemars(range(min = 1, max = 1024))]
     pub workers: Option<Spanned<usize>>,
     /// Peers that may say who the client is (`Forwarded`, `X-Forwarded-*`, a trace): addresses, networks, and `unix:` for
     /// whoever connects to a unix socket.
@@ -134,12 +135,15 @@ pub struct LimitsSpec {
     /// Size of a request's head (32KiB).
     pub header_bytes: Option<Spanned<ByteSize>>,
     /// Number of header fields (100).
+    #[schemars(range(min = 1))]
     pub header_count: Option<Spanned<usize>>,
     /// Length of the request target (8KiB).
     pub uri_bytes: Option<Spanned<ByteSize>>,
     /// Connections at the same time, over all workers (8000).
+    #[schemars(range(min = 1))]
     pub connections: Option<Spanned<usize>>,
     /// Streams at the same time on one HTTP/2 connection (128).
+    #[schemars(range(min = 1))]
     pub streams: Option<Spanned<u32>>,
     /// Size of a request's body (no bound).
     pub body_bytes: Option<Spanned<ByteSize>>,
@@ -200,6 +204,7 @@ pub enum LogFormat {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TracesSpec {
     /// The share of traces started here that are marked as sampled, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub sample: Option<Spanned<f64>>,
 }
 
@@ -326,7 +331,8 @@ pub struct UpstreamTlsSpec {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RouteSpec {
-    /// Its name in logs, metrics and tests.
+    /// Its name in logs, metrics and tests: 1 to 128 letters, digits and any of `- _ . : /`.
+    #[schemars(length(min = 1, max = 128))]
     pub id: Spanned<String>,
     /// Lower is asked first; equal ones in the order of the files.
     #[serde(default)]

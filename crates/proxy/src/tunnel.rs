@@ -1,5 +1,6 @@
 //! After `101 Switching Protocols` the gateway is a pipe in both directions (RFC 9110 section 7.8): WebSocket and the like.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,13 +63,14 @@ impl Tunnel {
         let (mut client_read, mut client_write) = tokio::io::split(TokioIo::new(client));
         let (mut upstream_read, mut upstream_write) = tokio::io::split(self.upstream);
         let early = u64::try_from(self.early.len()).unwrap_or(0);
-        if client_write.write_all(&self.early).await.is_err() {
-            return Passed::default();
-        }
         let counts = (std::cell::Cell::new(0), std::cell::Cell::new(early));
         let up = pipe(&mut client_read, &mut upstream_write, &counts.0, &moved);
-        let down = pipe(&mut upstream_read, &mut client_write, &counts.1, &moved);
-        let both = async { tokio::join!(up, down) };
+        let down = async {
+            client_write.write_all(&self.early).await?;
+            pipe(&mut upstream_read, &mut client_write, &counts.1, &moved).await
+        };
+        // An end on one side leaves the other open; an error ends both.
+        let both = async { tokio::try_join!(up, down) };
         let silence = async {
             while moved.get().elapsed() < idle {
                 tokio::time::sleep_until(moved.get() + idle).await;
@@ -88,19 +90,14 @@ async fn pipe(
     to: &mut (impl AsyncWrite + Unpin),
     count: &std::cell::Cell<u64>,
     moved: &std::cell::Cell<Instant>,
-) {
+) -> io::Result<()> {
     let mut buffer = bytes::BytesMut::with_capacity(BUFFER);
-    loop {
-        buffer.clear();
-        match from.read_buf(&mut buffer).await {
-            Ok(1..) => {}
-            Ok(0) | Err(_) => break,
-        }
+    while from.read_buf(&mut buffer).await? > 0 {
         moved.set(Instant::now());
-        if to.write_all(&buffer).await.is_err() || to.flush().await.is_err() {
-            break;
-        }
+        to.write_all(&buffer).await?;
+        to.flush().await?;
         count.set(count.get() + u64::try_from(buffer.len()).unwrap_or(0));
+        buffer.clear();
     }
-    let _ = to.shutdown().await;
+    to.shutdown().await
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
 use std::time::Duration;
 
 use gwanmun_core::{Code, Fault};
@@ -12,7 +14,7 @@ use gwanmun_telemetry::access::{AccessBuffer, Entry, Pushed};
 use gwanmun_telemetry::metrics::WorkerMetrics;
 use http::Uri;
 
-use crate::drain::Drain;
+use crate::drain::{Drain, OpenConnection};
 use crate::exchange::Exchange;
 use crate::filter::Response;
 use crate::forward;
@@ -149,26 +151,36 @@ impl Forward for WorkerPlan {
     }
 }
 
-/// Counts connections over all workers; dropped, it counts off.
-pub(crate) struct ConnectionPermit(Arc<Shared>, usize);
+/// An open connection: counted among those of its listener, over all workers, and waited for by draining. Dropped, it is
+/// closed.
+pub(crate) struct ConnectionPermit {
+    shared: Arc<Shared>,
+    listener: usize,
+    open: OpenConnection,
+}
 
 impl ConnectionPermit {
     /// A permit, unless `listener` has `limit` connections already.
-    pub(crate) fn take(shared: &Arc<Shared>, listener: usize, limit: usize) -> Option<Self> {
-        use std::sync::atomic::Ordering::Relaxed;
+    pub(crate) fn take(worker: &Worker, listener: usize, limit: usize) -> Option<Self> {
+        let shared = Arc::clone(&worker.shared);
         let count = shared.connections.get(listener)?;
-        if count.fetch_add(1, Relaxed) >= limit {
-            count.fetch_sub(1, Relaxed);
+        if count.fetch_add(1, Ordering::Relaxed) >= limit {
+            count.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        Some(Self(Arc::clone(shared), listener))
+        Some(Self { shared, listener, open: worker.drain.enter() })
+    }
+
+    /// Has this task woken when draining begins.
+    pub(crate) fn wake(&self, waker: &Waker) {
+        self.open.wake(waker);
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        if let Some(count) = self.0.connections.get(self.1) {
-            count.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        if let Some(count) = self.shared.connections.get(self.listener) {
+            count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

@@ -61,6 +61,7 @@ pub(crate) struct AnswerSpec {
 /// What must become of a request; what is not mentioned may be anything.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("minProperties" = 1))]
 pub(crate) struct ExpectSpec {
     /// The id of the route that takes it; `null`: none does.
     #[serde(deserialize_with = "given")]

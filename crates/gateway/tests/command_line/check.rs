@@ -80,3 +80,73 @@ fn without_a_file_the_usage_is_wrong() {
         assert_eq!(gwanmun(arguments).code, 2, "{arguments:?}");
     }
 }
+
+/// The mistakes in `text`, each on a line.
+fn mistakes(text: &str) -> Vec<String> {
+    let ended = Folder::with(&[("gw.yaml", text)]).gwanmun(&["check", "gw.yaml"]);
+    let lines = ended.err.lines().filter_map(|line| line.strip_prefix("error: ")).map(str::to_owned).collect();
+    assert_eq!(ended.code == 1, ended.out.is_empty(), "{}", ended.err);
+    lines
+}
+
+#[test]
+fn an_id_is_a_name_that_can_be_shown_anywhere() {
+    let with_id = |id: &str| mistakes(&format!("routes: [{{id: {id}, upstream: 'http://127.0.0.1:1'}}]\n"));
+    for good in ["a", "Orders-v2_a.b:c/d", "\"two words\"", "주문", &"x".repeat(128)] {
+        assert!(with_id(good).is_empty(), "{good}");
+    }
+    for (bad, why) in [
+        ("\"\"", "found an empty id"),
+        ("' a'", "found an id with space at its beginning or end"),
+        (r#""a b\n\"c""#, r"found an id with the character '\n'"),
+        (r#""a\"b""#, r#"found an id with the character '"'"#),
+        (&"x".repeat(129), "found an id of 129 characters"),
+    ] {
+        let found = with_id(bad);
+        assert!(matches!(found.as_slice(), [only] if only.starts_with(why)), "{bad}: {found:?}");
+    }
+}
+
+#[test]
+fn an_access_log_is_a_known_word_or_clearly_a_file() {
+    let to = |sink: &str| mistakes(&format!("telemetry: {{access-log: {sink}}}\n"));
+    for good in ["stdout", "off", "access.log", "./on", "/dev/null"] {
+        assert!(to(good).is_empty(), "{good}");
+    }
+    for bad in ["on", "stderr", "true", "OFF", "\"\""] {
+        assert_eq!(to(bad).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn bounds_under_which_nothing_is_served_are_refused_wherever_they_stand() {
+    for bad in [
+        "workers: 0",
+        "workers: 1025",
+        "limits: {connections: 0}",
+        "limits: {header-count: 0}",
+        "limits: {streams: 0}",
+        "listeners: [{address: '127.0.0.1:8080', limits: {connections: 0}}]",
+        "{limits: {connections: 0}, listeners: [{address: '127.0.0.1:8080', limits: {connections: 1}}]}",
+    ] {
+        assert_eq!(mistakes(bad).len(), 1, "{bad}");
+    }
+    assert!(mistakes("{workers: 1, limits: {connections: 1, header-count: 1, streams: 1}}").is_empty());
+}
+
+#[test]
+fn a_map_may_stand_alone_where_the_only_required_argument_is_one() {
+    let with = |arguments: &str| {
+        format!(
+            "listeners: [{{address: '127.0.0.1:8080'}}]\nroutes:\n  - id: a\n    filters: [add-request-headers-if-not-present: {arguments}]\n    \
+             upstream: http://127.0.0.1:1\ntests:\n  - request: {{path: /}}\n    expect: {{upstream-headers: {{x-channel: web, \
+             x-region: eu}}}}\n"
+        )
+    };
+    for arguments in ["{X-Channel: web, X-Region: eu}", "{key-values: {X-Channel: web, X-Region: eu}}"] {
+        let ended = Folder::with(&[("gw.yaml", &with(arguments))]).gwanmun(&["test", "gw.yaml"]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{arguments}: {}", ended.out);
+    }
+    let slip = mistakes(&with("{key-vlaues: {X-Channel: web}}"));
+    assert!(slip.iter().any(|line| line.contains("unknown key 'key-vlaues'")), "{slip:?}");
+}

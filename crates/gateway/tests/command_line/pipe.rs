@@ -36,3 +36,15 @@ fn a_closed_pipe_is_no_failure() {
         assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn an_output_that_cannot_be_written_is_a_failure() {
+    let folder = Folder::with(&[("gw.yaml", SHOP)]);
+    for arguments in COMMANDS {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = folder.command(arguments).stdout(full).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {err}");
+        assert_eq!(err.matches("error: stdout cannot be written: ").count(), 1, "{arguments:?}: {err}");
+    }
+}

@@ -14,6 +14,7 @@ use crate::spec::{ClientAuth, GatewaySpec, LimitsSpec, ListenerSpec, ListenerTls
 const LEAST_HEADER_BYTES: u64 = 1024;
 
 pub(super) fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Vec<Listener> {
+    check_limits(&spec.limits, diagnostics);
     let mut seen: HashMap<String, Span> = HashMap::new();
     let mut listeners = Vec::new();
     for listener in &spec.listeners {
@@ -33,7 +34,8 @@ pub(super) fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &m
                     .with_hint("leave it out, or set it to false"),
             );
         }
-        let limits = limits(&[&listener.limits, &spec.limits], diagnostics);
+        check_limits(&listener.limits, diagnostics);
+        let limits = limits(&[&listener.limits, &spec.limits]);
         let tls = listener.tls.as_ref().and_then(|tls| tls_of(listener, tls, context, diagnostics));
         let name = listener.name.as_ref().map_or(listener.address.as_str(), |name| name.as_str());
         if let Some(address) = address {
@@ -92,8 +94,28 @@ fn tls_of(
     server_config(keys, &clients).map_err(|why| diagnostics.push(Diagnostic::error(why, tls.span))).ok()
 }
 
+/// Bounds under which nothing could be served.
+fn check_limits(limits: &LimitsSpec, diagnostics: &mut Diagnostics) {
+    if let Some(bytes) = limits.header_bytes.as_ref().filter(|bytes| bytes.value.0 < LEAST_HEADER_BYTES) {
+        diagnostics.push(Diagnostic::error("header-bytes below 1KiB would refuse every browser", bytes.span));
+    }
+    let counts = [
+        ("header-count", limits.header_count.as_ref().map(|count| (count.value == 0, count.span))),
+        ("connections", limits.connections.as_ref().map(|count| (count.value == 0, count.span))),
+        ("streams", limits.streams.as_ref().map(|count| (count.value == 0, count.span))),
+    ];
+    for (name, count) in counts {
+        if let Some((true, span)) = count {
+            diagnostics.push(
+                Diagnostic::error(format!("found 0, wanted at least 1: with {name} at 0 no request is served"), span)
+                    .with_hint(format!("without `{name}` its default is in force")),
+            );
+        }
+    }
+}
+
 /// The first of `layers` that sets a bound wins.
-fn limits(layers: &[&LimitsSpec], diagnostics: &mut Diagnostics) -> Limits {
+fn limits(layers: &[&LimitsSpec]) -> Limits {
     let defaults = Limits::default();
     let time = |pick: fn(&LimitsSpec) -> Option<Timespan>, default| {
         layers.iter().find_map(|layer| pick(layer)).map_or(default, |span| span.0)
@@ -107,11 +129,6 @@ fn limits(layers: &[&LimitsSpec], diagnostics: &mut Diagnostics) -> Limits {
     let count = |pick: for<'a> fn(&'a LimitsSpec) -> Option<&'a Spanned<usize>>, default| {
         layers.iter().find_map(|layer| pick(layer)).map_or(default, |count| count.value)
     };
-    if let Some(bytes) =
-        layers.iter().find_map(|layer| layer.header_bytes.as_ref()).filter(|bytes| bytes.value.0 < LEAST_HEADER_BYTES)
-    {
-        diagnostics.push(Diagnostic::error("header-bytes below 1KiB would refuse every browser", bytes.span));
-    }
     Limits {
         header_timeout: time(|layer| layer.header_timeout, defaults.header_timeout),
         body_timeout: time(|layer| layer.body_timeout, defaults.body_timeout),

@@ -18,6 +18,9 @@ use crate::spec::{GatewaySpec, RouteSpec};
 /// Combinations of predicates may be nested so deep.
 const MAX_DEPTH: usize = 16;
 
+/// Ids stand in every log line and metric: so many characters are enough.
+const MAX_ID: usize = 128;
+
 pub(super) fn compile(
     spec: &GatewaySpec,
     context: &Context<'_>,
@@ -30,6 +33,7 @@ pub(super) fn compile(
     ordered.sort_by_key(|route| route.order);
     let (mut matchers, mut routes) = (Vec::with_capacity(ordered.len()), Vec::with_capacity(ordered.len()));
     for route in &ordered {
+        check_id(&route.id, diagnostics);
         let matcher = all_of(&route.predicates, context, parts, MAX_DEPTH, diagnostics);
         let variables = matcher.as_ref().map(Matcher::variables).unwrap_or_default();
         let parts = Parts::new(parts.clock, &variables, parts.listeners, parts.api_version);
@@ -71,6 +75,26 @@ pub(super) fn compile(
             (Some(router), routes)
         }
     }
+}
+
+/// An id has to look the same wherever it is shown, and be easily written in a query.
+fn check_id(id: &Spanned<String>, diagnostics: &mut Diagnostics) {
+    let fits = |letter: char| letter == ' ' || letter.is_alphanumeric() || "-_.:/@+~#=".contains(letter);
+    let found = if id.is_empty() {
+        "an empty id".to_owned()
+    } else if id.chars().count() > MAX_ID {
+        format!("an id of {} characters", id.chars().count())
+    } else if id.trim().len() < id.len() {
+        "an id with space at its beginning or end".to_owned()
+    } else if let Some(odd) = id.chars().find(|letter| !fits(*letter)) {
+        format!("an id with the character {odd:?}")
+    } else {
+        return;
+    };
+    diagnostics.push(
+        Diagnostic::error(format!("found {found}, wanted 1 to {MAX_ID} letters, digits and any of - _ . : /"), id.span)
+            .with_hint("an id is a name for logs and metrics, such as orders or orders-v2"),
+    );
 }
 
 fn all_of(

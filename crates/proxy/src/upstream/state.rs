@@ -77,7 +77,9 @@ impl UpstreamState {
     pub(crate) async fn channel(&self, index: usize, endpoint: &Endpoint, wanted: Wanted) -> io::Result<Channel> {
         let state = self.endpoints.get(index).ok_or(io::ErrorKind::NotFound)?;
         let addresses = match &endpoint.address {
-            Address::Host(resolved) | Address::EachOf(resolved) => Some(resolved.addresses().await?),
+            Address::Host(resolved) | Address::EachOf(resolved) => {
+                Some(resolved.addresses(self.upstream.timeouts.connect).await?)
+            }
             Address::Unix(_) => None,
         };
         let addresses = addresses.as_ref().map_or(&[][..], |answer| &answer.addresses);
@@ -108,10 +110,17 @@ impl UpstreamState {
         }
     }
 
-    /// Closes what has been idle for too long.
+    /// Closes what has been idle for too long, or leads to where the upstream is not any more.
     pub(crate) fn sweep(&self) {
-        for state in &self.endpoints {
-            state.pools.borrow().iter().for_each(|(_, pool)| pool.sweep());
+        for (state, endpoint) in self.endpoints.iter().zip(&self.upstream.endpoints) {
+            let mut pools = state.pools.borrow_mut();
+            if let Address::EachOf(resolved) = &endpoint.address
+                && let Some(answer) = resolved.known()
+            {
+                // The name has other addresses now.
+                pools.retain(|(address, _)| address.is_none_or(|address| answer.addresses.contains(&address)));
+            }
+            pools.iter().for_each(|(_, pool)| pool.sweep());
         }
     }
 
