@@ -118,6 +118,18 @@ impl Diagnostics {
         !self.damaged.is_empty()
     }
 
+    /// Whether an error lies within `span`: what seems to be missing there may only have been left out.
+    pub fn has_error_in(&self, span: Span) -> bool {
+        let lies_within =
+            |found: Span| found.source == span.source && span.start <= found.start && found.end <= span.end;
+        self.kept.iter().any(|found| found.severity == Severity::Error && found.span.is_some_and(lies_within))
+    }
+
+    /// Changes those that were added since there were `before`.
+    pub fn amend_since(&mut self, before: usize, change: impl FnMut(&mut Diagnostic)) {
+        self.kept.iter_mut().skip(before).for_each(change);
+    }
+
     /// Those that were kept.
     pub fn iter(&self) -> slice::Iter<'_, Diagnostic> {
         self.kept.iter()
@@ -143,8 +155,8 @@ impl Diagnostics {
         self.kept.len() >= LIMIT
     }
 
-    /// Whether unreadable text lies within `span`.
-    pub(crate) fn is_damaged(&self, span: Span) -> bool {
+    /// Whether unreadable text lies within `span`: what it says may not be what was meant.
+    pub fn is_damaged(&self, span: Span) -> bool {
         self.damaged.iter().any(|hole| hole.source == span.source && hole.start < span.end && span.start < hole.end)
     }
 

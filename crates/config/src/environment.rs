@@ -9,6 +9,9 @@ use crate::yaml;
 
 const PREFIX: &str = "GWANMUN__";
 
+/// The beginning of names that lack an underscore, when they have two further on.
+const SLIP: &str = "GWANMUN_";
+
 /// Deeper names are refused: the document must stay shallow enough to walk.
 const MAX_LEVELS: usize = 32;
 
@@ -44,9 +47,25 @@ impl Environment {
 
     /// One document for each `GWANMUN__…` variable, each with a source of its own.
     pub(crate) fn documents(&self, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Vec<Node> {
+        self.warn_about_slips(sources, diagnostics);
         let from = PREFIX.to_owned();
         let ours = self.variables.range(from..).take_while(|(name, _)| name.starts_with(PREFIX));
         ours.filter_map(|(name, value)| document(name, value, sources, diagnostics)).collect()
+    }
+
+    /// `GWANMUN_LIMITS__CONNECTIONS` is nobody's, and meant for us.
+    fn warn_about_slips(&self, sources: &mut Sources, diagnostics: &mut Diagnostics) {
+        for name in self.names() {
+            let Some(rest) = name.strip_prefix(SLIP).filter(|rest| !rest.starts_with('_') && rest.contains("__"))
+            else {
+                continue;
+            };
+            let source = sources.add(format!("environment {name}"), "***");
+            diagnostics.push(
+                Diagnostic::warning(format!("{name} is ignored"), Span::new(source, 0, 3))
+                    .with_hint(format!("two underscores divide levels, after GWANMUN too: {PREFIX}{rest}")),
+            );
+        }
     }
 }
 
@@ -148,6 +167,14 @@ mod tests {
             let (documents, _, diagnostics) = documents(&[(name, "1")]);
             assert!(documents.is_empty() && diagnostics.has_errors(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_name_that_lacks_an_underscore_is_told() {
+        let (documents, _, diagnostics) = documents(&[("GWANMUN_LIMITS__STREAMS", "1"), ("GWANMUN_HOME", "/")]);
+        assert!(documents.is_empty() && !diagnostics.has_errors());
+        let warnings: Vec<_> = diagnostics.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(warnings, ["GWANMUN_LIMITS__STREAMS is ignored"]);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Fixture {
         catalog.add_filter::<S>();
         let (node, mut diagnostics) = parse(arguments);
         let built = catalog
-            .filter(S::NAME, Span::NOWHERE, &mut diagnostics)
+            .filter(S::NAME, Span::NOWHERE, &node, &mut diagnostics)
             .and_then(|item| item.build(&node, &self.parts(), &mut diagnostics));
         finish(built, &diagnostics)
     }
@@ -84,7 +84,7 @@ impl Fixture {
         catalog.add_predicate::<S>();
         let (node, mut diagnostics) = parse(arguments);
         let built = catalog
-            .predicate(S::NAME, Span::NOWHERE, &mut diagnostics)
+            .predicate(S::NAME, Span::NOWHERE, &node, &mut diagnostics)
             .and_then(|item| item.build(&node, &self.parts(), &mut diagnostics));
         finish(built, &diagnostics)
     }

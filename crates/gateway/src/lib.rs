@@ -1,6 +1,7 @@
 //! The gateway as a library: `gwanmun::main` is the whole binary, and with a registry of one's own it is a whole gateway
 //! of one's own.
 
+mod advice;
 mod cli;
 mod command;
 mod explanation;

@@ -8,6 +8,7 @@ use gwanmun_core::SystemClock;
 use gwanmun_filters::Registry;
 use gwanmun_proxy::{Context, GatewaySpec, Plan, compile};
 
+use crate::advice::advise;
 use crate::terminal::{complain, stderr_style};
 use crate::testing::{Case, Known, cases};
 
@@ -37,6 +38,14 @@ pub(crate) fn from_text(registry: &Registry, name: &str, text: &str) -> Configur
 }
 
 impl Configuration {
+    /// Adds warnings about what is good, but hardly meant.
+    pub(crate) fn advise(&mut self) {
+        if self.plan.is_some() {
+            advise(&self.spec, &self.document, &mut self.diagnostics);
+            self.diagnostics.sort();
+        }
+    }
+
     /// Shows every mistake and warning on stderr.
     pub(crate) fn complain(&self) {
         if !self.diagnostics.is_empty() {

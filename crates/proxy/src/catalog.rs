@@ -1,14 +1,19 @@
 //! The predicates and filters that a configuration may name. The engine looks them up here and knows none by itself.
 
+mod shape;
+mod spring;
+
 use std::collections::BTreeMap;
 
 use gwanmun_config::{Diagnostic, Diagnostics, Entry, Node, Span, Value, decode, did_you_mean};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::filter::{Filter, FilterSpec};
 use crate::parts::{Invalid, Parts};
 use crate::route::{Condition, PredicateSpec};
+use shape::Shape;
+use spring::Shapes;
 
 /// Predicates and filters by name.
 #[derive(Default)]
@@ -26,18 +31,8 @@ pub struct Item<T> {
     /// Whether each place in the configuration needs its own.
     pub(crate) remembers: bool,
     schema: fn(&mut SchemaGenerator) -> Schema,
-    /// The argument that may stand alone: the only one that is required.
-    sole: Option<Sole>,
+    shape: Shape,
     build: fn(&Node, &Parts<'_>, &mut Diagnostics) -> Option<T>,
-}
-
-/// An argument that may stand alone.
-struct Sole {
-    name: String,
-    /// All arguments, this one too.
-    arguments: Vec<String>,
-    /// Whether it may be a map itself.
-    may_be_map: bool,
 }
 
 impl<T> Item<T> {
@@ -48,28 +43,48 @@ impl<T> Item<T> {
 
     /// The argument that may stand alone (`strip-prefix: 1`).
     pub fn sole_argument(&self) -> Option<&str> {
-        self.sole.as_ref().map(|sole| sole.name.as_str())
+        self.shape.sole()
     }
 
     /// Decodes `arguments` and makes what runs; mistakes go to `diagnostics`.
     pub fn build(&self, arguments: &Node, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<T> {
-        (self.build)(&self.spell_out(arguments), parts, diagnostics)
+        let spelt = self.spell_out(arguments);
+        if let Some(mistake) = self.without_names(&spelt, arguments) {
+            if !diagnostics.is_damaged(arguments.span) {
+                diagnostics.push(mistake);
+            }
+            return None;
+        }
+        (self.build)(&spelt, parts, diagnostics)
+    }
+
+    /// What is wrong with arguments that have no names, or that are not there at all.
+    fn without_names(&self, spelt: &Node, written: &Node) -> Option<Diagnostic> {
+        let required: Vec<&str> = self.shape.required().collect();
+        let found = match (&spelt.value, &written.value) {
+            (Value::Map(_), Value::Null) if !required.is_empty() => "nothing",
+            (Value::Map(_), _) => return None,
+            (Value::List(_), _) => "a list",
+            _ => "a single value",
+        };
+        let wanted = if required.is_empty() { "a map".to_owned() } else { required.join(" and ") };
+        let hint = format!("write `{}`", spring::with_arguments(&self.shape, self.name, written));
+        Some(Diagnostic::error(format!("'{}' needs {wanted}, found {found}", self.name), written.span).with_hint(hint))
     }
 
     /// `strip-prefix: 1` means `strip-prefix: {parts: 1}`; a bare name means no arguments.
     fn spell_out(&self, arguments: &Node) -> Node {
-        let value = match (&arguments.value, self.sole.as_ref().map(|sole| &sole.name)) {
+        let value = match (&arguments.value, self.shape.sole()) {
             // `set-path: {id}` is meant as text: taken as the argument, it gets the hint that says so.
             (Value::Map(entries), Some(key))
-                if is_unquoted_template(entries, key)
-                    || self.sole.as_ref().is_some_and(|sole| sole.is_map(entries)) =>
+                if is_unquoted_template(entries, key) || self.shape.is_sole_map(entries) =>
             {
-                Value::Map(vec![Entry { key: key.clone(), key_span: arguments.span, node: arguments.clone() }])
+                Value::Map(vec![Entry { key: key.to_owned(), key_span: arguments.span, node: arguments.clone() }])
             }
             (Value::Map(_), _) => return arguments.clone(),
             (Value::Null, _) => Value::Map(Vec::new()),
             (_, Some(key)) => {
-                Value::Map(vec![Entry { key: key.clone(), key_span: arguments.span, node: arguments.clone() }])
+                Value::Map(vec![Entry { key: key.to_owned(), key_span: arguments.span, node: arguments.clone() }])
             }
             (_, None) => return arguments.clone(),
         };
@@ -77,41 +92,21 @@ impl<T> Item<T> {
     }
 }
 
-impl Sole {
-    /// The only required argument of `S`, if it has exactly one.
-    fn of<S: JsonSchema>() -> Option<Self> {
-        let schema = schemars::schema_for!(S);
-        let [name] = schema.get("required")?.as_array()?.as_slice() else { return None };
-        let name = name.as_str()?.to_owned();
-        let properties = schema.get("properties")?.as_object()?;
-        let argument = properties.get(&name).and_then(|argument| <&Schema>::try_from(argument).ok());
-        let may_be_map = argument.is_some_and(|argument| takes_map(argument, &schema));
-        Some(Self { name, arguments: properties.keys().cloned().collect(), may_be_map })
-    }
-
-    /// Whether `entries` are the argument itself: no key is an argument, or like one.
-    fn is_map(&self, entries: &[Entry]) -> bool {
-        let names_argument =
-            |entry: &Entry| did_you_mean(&entry.key, self.arguments.iter().map(String::as_str)).is_some();
-        self.may_be_map && !entries.is_empty() && !entries.iter().any(names_argument)
-    }
-}
-
 impl Catalog {
     /// Adds a filter; a later one of the same name replaces it.
     pub fn add_filter<S: FilterSpec>(&mut self) {
-        let (name, example, sole) = (S::NAME, S::EXAMPLE, Sole::of::<S>());
+        let (name, example, shape) = (S::NAME, S::EXAMPLE, Shape::of::<S>());
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<S>();
         self.filters
-            .insert(name, Item { name, example, remembers: S::REMEMBERS, schema, sole, build: decode_filter::<S> });
+            .insert(name, Item { name, example, remembers: S::REMEMBERS, schema, shape, build: decode_filter::<S> });
     }
 
     /// Adds a predicate; a later one of the same name replaces it.
     pub fn add_predicate<S: PredicateSpec>(&mut self) {
-        let (name, example, sole) = (S::NAME, S::EXAMPLE, Sole::of::<S>());
+        let (name, example, shape) = (S::NAME, S::EXAMPLE, Shape::of::<S>());
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<S>();
         self.predicates
-            .insert(name, Item { name, example, remembers: false, schema, sole, build: decode_predicate::<S> });
+            .insert(name, Item { name, example, remembers: false, schema, shape, build: decode_predicate::<S> });
     }
 
     /// All filters, by name.
@@ -124,21 +119,65 @@ impl Catalog {
         self.predicates.values()
     }
 
-    /// The filter called `name`, or a diagnostic at `span`.
-    pub fn filter(&self, name: &str, span: Span, diagnostics: &mut Diagnostics) -> Option<&Item<Box<dyn Filter>>> {
-        find(&self.filters, "filter", name, span, &[], diagnostics)
+    /// The filter called `name`, or a diagnostic at `span` that shows what could be meant with these arguments.
+    pub fn filter(
+        &self,
+        name: &str,
+        span: Span,
+        arguments: &Node,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<&Item<Box<dyn Filter>>> {
+        self.filters.get(name).or_else(|| {
+            let unknown = Unknown { kind: "filter", name, span, arguments };
+            diagnostics.push(unknown.diagnostic(self.filters.keys().copied(), &|name| self.filter_shape(name)));
+            None
+        })
     }
 
-    /// The predicate called `name`, or a diagnostic at `span`.
-    pub fn predicate(&self, name: &str, span: Span, diagnostics: &mut Diagnostics) -> Option<&Item<Condition>> {
-        find(&self.predicates, "predicate", name, span, &["any", "all", "not"], diagnostics)
+    /// The predicate called `name`, or a diagnostic at `span` that shows what could be meant with these arguments.
+    pub fn predicate(
+        &self,
+        name: &str,
+        span: Span,
+        arguments: &Node,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<&Item<Condition>> {
+        self.predicates.get(name).or_else(|| {
+            let unknown = Unknown { kind: "predicate", name, span, arguments };
+            let names = self.predicates.keys().copied().chain(["any", "all", "not"]);
+            diagnostics.push(unknown.diagnostic(names, &|name| self.predicate_shape(name)));
+            None
+        })
+    }
+
+    /// The name and arguments of a filter in one element of a list.
+    pub(crate) fn filter_in<'n>(&self, node: &'n Node, diagnostics: &mut Diagnostics) -> Option<(&'n str, Span, Node)> {
+        name_and_arguments(node, "filter", &|name| self.filter_shape(name), diagnostics)
+    }
+
+    /// The name and arguments of a predicate in one element of a list.
+    pub(crate) fn predicate_in<'n>(
+        &self,
+        node: &'n Node,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<(&'n str, Span, Node)> {
+        name_and_arguments(node, "predicate", &|name| self.predicate_shape(name), diagnostics)
+    }
+
+    fn filter_shape(&self, name: &str) -> Option<&Shape> {
+        self.filters.get(name).map(|item| &item.shape)
+    }
+
+    fn predicate_shape(&self, name: &str) -> Option<&Shape> {
+        self.predicates.get(name).map(|item| &item.shape)
     }
 }
 
 /// The name and arguments in one element of a list of predicates or filters: `name`, or `name: arguments`.
-pub(crate) fn name_and_arguments<'a>(
+fn name_and_arguments<'a>(
     node: &'a Node,
     kind: &str,
+    shapes: &Shapes<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(&'a str, Span, Node)> {
     match &node.value {
@@ -146,17 +185,17 @@ pub(crate) fn name_and_arguments<'a>(
         Value::Map(entries) => match entries.as_slice() {
             [entry] => Some((&entry.key, entry.key_span, entry.node.clone())),
             [first, second, ..] => {
-                diagnostics.push(
-                    Diagnostic::error(
-                        format!("found {} keys, a {kind} has one: its name", entries.len()),
-                        second.key_span,
-                    )
-                    .with_related(first.key_span, format!("this is the {kind}"))
-                    .with_hint(format!(
+                let mistake = Diagnostic::error(
+                    format!("found {} keys, a {kind} has one: its name", entries.len()),
+                    second.key_span,
+                );
+                diagnostics.push(match spring::in_long_form(entries, shapes) {
+                    Some(hint) => mistake.with_hint(hint),
+                    None => mistake.with_related(first.key_span, format!("this is the {kind}")).with_hint(format!(
                         "begin the next {kind} with '- ', or indent its arguments below '{}'",
                         first.key
                     )),
-                );
+                });
                 None
             }
             [] => {
@@ -178,7 +217,7 @@ fn decode_filter<S: FilterSpec>(
     diagnostics: &mut Diagnostics,
 ) -> Option<Box<dyn Filter>> {
     let spec: S = decode_whole(arguments, diagnostics)?;
-    spec.build(parts).map_err(|invalid| diagnostics.push(place(&invalid, arguments))).ok()
+    spec.build(parts).map_err(|invalid| report(&invalid, arguments, diagnostics)).ok()
 }
 
 fn decode_predicate<S: PredicateSpec>(
@@ -187,7 +226,7 @@ fn decode_predicate<S: PredicateSpec>(
     diagnostics: &mut Diagnostics,
 ) -> Option<Condition> {
     let spec: S = decode_whole(arguments, diagnostics)?;
-    spec.build(parts).map_err(|invalid| diagnostics.push(place(&invalid, arguments))).ok()
+    spec.build(parts).map_err(|invalid| report(&invalid, arguments, diagnostics)).ok()
 }
 
 /// Decodes only what has no mistake: half a specification would be told wrong things about.
@@ -197,54 +236,49 @@ fn decode_whole<S: DeserializeOwned>(arguments: &Node, diagnostics: &mut Diagnos
     spec.filter(|_| diagnostics.len() == before)
 }
 
-/// An [`Invalid`] at the argument it names.
-fn place(invalid: &Invalid, arguments: &Node) -> Diagnostic {
+/// Tells an [`Invalid`] at the argument it names, unless that could not be read as it was meant.
+fn report(invalid: &Invalid, arguments: &Node, diagnostics: &mut Diagnostics) {
     let argument = match (&arguments.value, invalid.argument()) {
         (Value::Map(entries), Some(name)) => entries.iter().find(|entry| entry.key == name),
         _ => None,
     };
     let span = argument.map_or(arguments.span, |entry| entry.node.span);
+    if diagnostics.is_damaged(span) {
+        return;
+    }
     let diagnostic = Diagnostic::error(invalid.message(), span);
-    match invalid.hint() {
+    diagnostics.push(match invalid.hint() {
         Some(hint) => diagnostic.with_hint(hint),
         None => diagnostic,
-    }
+    });
 }
 
-fn find<'a, T>(
-    items: &'a BTreeMap<&'static str, Item<T>>,
-    kind: &str,
-    name: &str,
+/// A name that is not in the catalog, with what stands behind it.
+struct Unknown<'a> {
+    kind: &'static str,
+    name: &'a str,
     span: Span,
-    also: &[&str],
-    diagnostics: &mut Diagnostics,
-) -> Option<&'a Item<T>> {
-    let found = items.get(name);
-    if found.is_none() {
-        let names = items.keys().copied().chain(also.iter().copied());
-        let hint = match did_you_mean(name, names) {
-            Some(close) => format!("did you mean '{close}'?"),
-            None => "`gwanmun filters` lists them all".to_owned(),
+    arguments: &'a Node,
+}
+
+impl Unknown<'_> {
+    fn diagnostic<'n>(&self, names: impl Iterator<Item = &'n str> + Clone, shapes: &Shapes<'_>) -> Diagnostic {
+        let Self { kind, name, span, arguments } = self;
+        let without_space = name.split_once(':').filter(|(key, _)| names.clone().any(|known| known == *key));
+        let hint = if let Some((key, value)) = without_space {
+            format!("write a space after the colon: {key}: {value}")
+        } else if let Some(hint) = spring::hint(name, arguments, shapes) {
+            hint
+        } else if let Some(close) = did_you_mean(name.split(['=', ':']).next().unwrap_or(name), names) {
+            format!("did you mean '{close}'?")
+        } else {
+            "`gwanmun filters` lists them all".to_owned()
         };
-        diagnostics.push(Diagnostic::error(format!("unknown {kind} '{name}'"), span).with_hint(hint));
+        Diagnostic::error(format!("unknown {kind} '{name}'"), *span).with_hint(hint)
     }
-    found
 }
 
 /// Whether a map is `{name}` without quotes, and `name` is no argument left empty.
 fn is_unquoted_template(entries: &[Entry], sole: &str) -> bool {
     matches!(entries, [entry] if matches!(entry.node.value, Value::Null) && entry.key != sole)
-}
-
-/// Whether a map of any keys fits `schema`, a part of `whole`.
-fn takes_map(schema: &Schema, whole: &Schema) -> bool {
-    let referred = schema.get("$ref").and_then(|place| whole.pointer(place.as_str()?.trim_start_matches('#')));
-    let alternatives = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
-    let is_open = schema.get("type").is_some_and(|kind| kind == "object") && schema.get("properties").is_none();
-    is_open
-        || referred
-            .into_iter()
-            .chain(alternatives)
-            .filter_map(|part| <&Schema>::try_from(part).ok())
-            .any(|part| takes_map(part, whole))
 }

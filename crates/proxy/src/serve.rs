@@ -150,7 +150,7 @@ async fn connection(
         Carrier::Tls(stream) => stream.get_ref().1.alpn_protocol().map(|protocol| protocol == b"h2"),
         Carrier::Tcp(_) | Carrier::Unix(_) => None,
     };
-    let mut io = ServerIo::new(carrier);
+    let mut io = ServerIo::new(carrier, listener.limits.idle_timeout);
     let http2 = match negotiated {
         Some(http2) => http2,
         None => match tokio::time::timeout(patience, io.begins_with_http2()).await?? {

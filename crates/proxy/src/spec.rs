@@ -128,7 +128,7 @@ pub struct LimitsSpec {
     pub header_timeout: Option<Timespan>,
     /// Between two pieces of a request's body (30s).
     pub body_timeout: Option<Timespan>,
-    /// Between two requests on a connection (75s).
+    /// Between two requests on a connection, and how long an answer waits for a client that reads nothing of it (75s).
     pub idle_timeout: Option<Timespan>,
     /// Between two pieces of data on an upgraded connection (1h).
     pub upgrade_idle_timeout: Option<Timespan>,

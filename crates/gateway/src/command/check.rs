@@ -10,7 +10,8 @@ use crate::terminal::say;
 
 /// Says whether the configuration could run.
 pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
-    let configuration = from_files(registry, files);
+    let mut configuration = from_files(registry, files);
+    configuration.advise();
     configuration.complain();
     if configuration.plan.is_none() {
         return Outcome::AtFault;

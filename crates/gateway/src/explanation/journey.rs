@@ -45,6 +45,8 @@ pub(super) struct Step {
     pub(super) filter: String,
     /// Whether it stands at the door, before routing.
     pub(super) is_at_door: bool,
+    /// Whether it acts on the way back: it has changed the response, or its name says so.
+    pub(super) is_for_response: bool,
     pub(super) changes: Vec<Change>,
     pub(super) end: End,
 }
@@ -105,7 +107,13 @@ impl Watch for Journey<'_> {
             }
             Err(fault) => End::Failed(fault.clone()),
         };
-        self.forth.push(Step { filter: as_written(filter), is_at_door: self.routing.is_none(), changes, end });
+        self.forth.push(Step {
+            filter: as_written(filter),
+            is_at_door: self.routing.is_none(),
+            is_for_response: filter.name.contains("-response-"),
+            changes,
+            end,
+        });
         self.request = Some(now);
     }
 
@@ -123,7 +131,18 @@ impl Watch for Journey<'_> {
         let now = ResponseLook::at(response);
         let changes = self.response.as_ref().map(|before| now.since(before)).unwrap_or_default();
         if !changes.is_empty() {
-            self.back.push(Step { filter: as_written(filter), is_at_door: false, changes, end: End::GoesOn });
+            let step = Step {
+                filter: as_written(filter),
+                is_at_door: false,
+                is_for_response: true,
+                changes,
+                end: End::GoesOn,
+            };
+            self.forth
+                .iter_mut()
+                .filter(|forth| forth.filter == step.filter)
+                .for_each(|forth| forth.is_for_response = true);
+            self.back.push(step);
         }
         self.response = Some(now);
         self.came_back = true;

@@ -119,7 +119,10 @@ impl Story {
             self.change(change);
         }
         match &step.end {
-            End::GoesOn if step.changes.is_empty() => self.line(format_args!("    {}", self.paint.dim("no change"))),
+            End::GoesOn if step.changes.is_empty() => {
+                let why = if step.is_for_response { "works on the response" } else { "no change" };
+                self.line(format_args!("    {}", self.paint.dim(why)));
+            }
             End::GoesOn => {}
             End::Answered(status, None) => self.line(format_args!("    answers by itself with {status}")),
             End::Answered(status, Some(location)) => {

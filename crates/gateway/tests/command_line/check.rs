@@ -60,10 +60,9 @@ tests:
 
 #[test]
 fn a_warning_is_no_error() {
-    let shadowed =
-        "routes:\n  - {id: all, upstream: 'http://127.0.0.1:1'}\n  - {id: never, upstream: 'http://127.0.0.1:1'}\n";
+    let shadowed = "listeners: [{address: '127.0.0.1:1'}]\nroutes:\n  - {id: all, upstream: 'http://127.0.0.1:1'}\n  - {id: never, upstream: 'http://127.0.0.1:1'}\n";
     let ended = Folder::with(&[("gw.yaml", shadowed)]).gwanmun(&["check", "gw.yaml"]);
-    assert_eq!((ended.code, ended.out.as_str()), (0, "gw.yaml: 2 routes, 0 upstreams, 0 listeners: good\n"));
+    assert_eq!((ended.code, ended.out.as_str()), (0, "gw.yaml: 2 routes, 0 upstreams, 1 listener: good\n"));
     assert!(ended.err.starts_with("warning: route 'never' is never reached"), "{}", ended.err);
 }
 

@@ -339,3 +339,15 @@ async fn pipelined_requests_are_answered_in_their_order() {
     let requests = [upstream.received(0).await, upstream.received(1).await, upstream.received(2).await];
     assert_eq!(requests.map(|request| request.target().to_owned()), ["/a", "/b", "/c"]);
 }
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_loses_its_answer() {
+    let upstream =
+        Upstream::answering(Speaks::Http1, |_| async { Response::new(Reply::from(pattern(32 * MIB))) }).await;
+    let gateway = start(&format!("limits: {{idle-timeout: 200ms}}\n{}", all_to(upstream.url()))).await;
+    let mut silent = gateway.connect().await;
+    silent.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // The line is written when the exchange has ended: without a time limit it never would.
+    let line = gateway.access_line(|line| line["path"] == "/large").await;
+    assert!(line["bytes_out"].as_u64().unwrap() < 32 * MIB as u64, "{line}");
+}

@@ -1,7 +1,8 @@
 //! What may be written behind a name, as far as hints show it: the arguments in the order of the specification. Part of
 //! the catalog, so that a hint cannot name an argument that is not there.
 
-use schemars::JsonSchema;
+use gwanmun_config::{Entry, did_you_mean};
+use schemars::{JsonSchema, Schema};
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor, value};
 use serde::forward_to_deserialize_any;
 
@@ -19,20 +20,28 @@ struct Argument {
     name: String,
     is_required: bool,
     is_list: bool,
+    /// Whether it may be a map of any keys.
+    may_be_map: bool,
 }
 
 impl Shape {
     /// The shape of `S`: its required arguments first.
     pub(super) fn of<S: DeserializeOwned + JsonSchema>() -> Self {
         let schema = schemars::schema_for!(S);
-        let required: Vec<&str> =
-            schema.get("required").and_then(|names| names.as_array()).into_iter().flatten().filter_map(|name| name.as_str()).collect();
+        let required: Vec<&str> = schema
+            .get("required")
+            .and_then(|names| names.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str())
+            .collect();
         let argument = |name: &&'static str| {
             let property = schema.get("properties")?.get(*name)?;
             let is_array = |schema: &serde_json::Value| schema.get("type").is_some_and(|found| found == "array");
             let alternatives = property.get("anyOf").and_then(|found| found.as_array()).into_iter().flatten();
             let is_list = alternatives.chain([property]).any(is_array);
-            Some(Argument { name: (*name).to_owned(), is_required: required.contains(name), is_list })
+            let may_be_map = <&Schema>::try_from(property).is_ok_and(|property| takes_map(property, &schema));
+            Some(Argument { name: (*name).to_owned(), is_required: required.contains(name), is_list, may_be_map })
         };
         let mut arguments: Vec<Argument> = fields_of::<S>().iter().filter_map(argument).collect();
         arguments.sort_by_key(|argument| !argument.is_required);
@@ -52,6 +61,14 @@ impl Shape {
     /// The arguments that cannot be left out.
     pub(super) fn required(&self) -> impl Iterator<Item = &str> {
         self.arguments.iter().filter(|argument| argument.is_required).map(|argument| argument.name.as_str())
+    }
+
+    /// Whether `entries` are the argument that may stand alone: no key is an argument, or like one.
+    pub(super) fn is_sole_map(&self, entries: &[Entry]) -> bool {
+        let names = || self.arguments.iter().map(|argument| argument.name.as_str());
+        let may_be_map =
+            self.arguments.iter().any(|argument| argument.may_be_map && self.sole() == Some(&argument.name));
+        may_be_map && !entries.is_empty() && entries.iter().all(|entry| did_you_mean(&entry.key, names()).is_none())
     }
 
     /// `name` with `values` in the order of the arguments, as it is written here.
@@ -107,6 +124,19 @@ fn quoted(value: &str) -> String {
         false if value.contains(['"', '\\']) => format!("'{}'", value.replace('\'', "''")),
         false => format!("\"{value}\""),
     }
+}
+
+/// Whether a map of any keys fits `schema`, a part of `whole`.
+fn takes_map(schema: &Schema, whole: &Schema) -> bool {
+    let referred = schema.get("$ref").and_then(|place| whole.pointer(place.as_str()?.trim_start_matches('#')));
+    let alternatives = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+    let is_open = schema.get("type").is_some_and(|kind| kind == "object") && schema.get("properties").is_none();
+    is_open
+        || referred
+            .into_iter()
+            .chain(alternatives)
+            .filter_map(|part| <&Schema>::try_from(part).ok())
+            .any(|part| takes_map(part, whole))
 }
 
 /// The fields of a struct, as its derived `Deserialize` names them.
@@ -170,7 +200,10 @@ mod tests {
     #[test]
     fn required_arguments_come_first_and_the_rest_in_their_order() {
         let shape = Shape::of::<Rewrite>();
-        assert_eq!(shape.with_values("rewrite", &["a", "b", "c"]), "rewrite: {regexp: a, replacement: b, strip-mode: c}");
+        assert_eq!(
+            shape.with_values("rewrite", &["a", "b", "c"]),
+            "rewrite: {regexp: a, replacement: b, strip-mode: c}"
+        );
         assert_eq!(shape.with_values("rewrite", &[]), "rewrite: {regexp: …, replacement: …}");
         assert_eq!(shape.with_values("rewrite", &["a"]), "rewrite: {regexp: a, replacement: …}");
         assert_eq!(shape.sole(), None);
@@ -181,14 +214,22 @@ mod tests {
         let shape = Shape::of::<Paths>();
         assert_eq!(shape.with_values("path", &["/a/**"]), "path: /a/**");
         assert_eq!(shape.with_values("path", &["/a/{b}", "/c"]), "path: [\"/a/{b}\", /c]");
-        assert_eq!(shape.with_names("path", &[("patterns".to_owned(), "/a"), ("slash".to_owned(), "true")]), "path: {patterns: /a, slash: true}");
+        assert_eq!(
+            shape.with_names("path", &[("patterns".to_owned(), "/a"), ("slash".to_owned(), "true")]),
+            "path: {patterns: /a, slash: true}"
+        );
     }
 
     #[test]
     fn values_are_quoted_where_yaml_needs_it() {
-        for (value, written) in
-            [(r"\d+", r"\d+"), ("**.a", "\"**.a\""), (r"/$\{a}", r"'/$\{a}'"), ("a, b", "\"a, b\""), ("a: b", "\"a: b\""), ("1", "1")]
-        {
+        for (value, written) in [
+            (r"\d+", r"\d+"),
+            ("**.a", "\"**.a\""),
+            (r"/$\{a}", r"'/$\{a}'"),
+            ("a, b", "\"a, b\""),
+            ("a: b", "\"a: b\""),
+            ("1", "1"),
+        ] {
             assert_eq!(quoted(value), written);
         }
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use gwanmun_config::{Diagnostics, Node, Piece, Value};
 
-use crate::catalog::name_and_arguments;
 use crate::compile::Context;
 use crate::compile::written::on_one_line;
 use crate::parts::Parts;
@@ -67,8 +66,8 @@ impl<'a> Filters<'a> {
     }
 
     fn filter(&mut self, node: &Node, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<PlannedFilter>> {
-        let (name, span, arguments) = name_and_arguments(node, "filter", diagnostics)?;
-        let item = self.context.catalog.filter(name, span, diagnostics)?;
+        let (name, span, arguments) = self.context.catalog.filter_in(node, diagnostics)?;
+        let item = self.context.catalog.filter(name, span, &arguments, diagnostics)?;
         let written = on_one_line(&arguments, self.context.sources);
         let mut key = format!("{name} {written} {:?} ", parts.variables);
         spell(&arguments, &mut key);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use gwanmun_config::{Diagnostic, Diagnostics, Node, Piece, Spanned, Value};
 
-use crate::catalog::name_and_arguments;
 use crate::compile::Context;
 use crate::compile::filters::Filters;
 use crate::compile::upstreams::Upstreams;
@@ -120,7 +119,7 @@ fn matcher(
         diagnostics.push(Diagnostic::error(format!("predicates are nested more than {MAX_DEPTH} deep"), node.span));
         return None;
     }
-    let (name, span, arguments) = name_and_arguments(node, "predicate", diagnostics)?;
+    let (name, span, arguments) = context.catalog.predicate_in(node, diagnostics)?;
     let several = |diagnostics: &mut Diagnostics| {
         let Value::List(nodes) = &arguments.value else {
             diagnostics.push(Diagnostic::error(format!("wanted a list of predicates below '{name}'"), arguments.span));
@@ -142,7 +141,7 @@ fn matcher(
         }
         "not" => matcher(&arguments, context, parts, depth - 1, diagnostics).map(Matcher::not),
         _ => {
-            let item = context.catalog.predicate(name, span, diagnostics)?;
+            let item = context.catalog.predicate(name, span, &arguments, diagnostics)?;
             let condition = item.build(&arguments, parts, diagnostics)?;
             Some(Matcher::leaf(name, &on_one_line(&arguments, context.sources), condition))
         }

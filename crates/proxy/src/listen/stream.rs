@@ -2,20 +2,27 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
 /// How an HTTP/2 client begins (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connected stream.
+/// A connected stream. A client that takes nothing of what waits for it loses it after a while: what waits holds memory
+/// and an upstream's connection, and nothing else would ever end that.
 pub(crate) struct ServerIo {
     ahead: Bytes,
     carrier: Carrier,
+    /// How long a write may wait.
+    patience: Duration,
+    /// Runs while one waits.
+    waiting: Option<Pin<Box<Sleep>>>,
 }
 
 pub(crate) enum Carrier {
@@ -25,8 +32,19 @@ pub(crate) enum Carrier {
 }
 
 impl ServerIo {
-    pub(crate) fn new(carrier: Carrier) -> Self {
-        Self { ahead: Bytes::new(), carrier }
+    pub(crate) fn new(carrier: Carrier, patience: Duration) -> Self {
+        Self { ahead: Bytes::new(), carrier, patience, waiting: None }
+    }
+
+    /// The outcome of a write, or the end of our patience.
+    fn patiently<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.waiting = None;
+            return outcome;
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.patience)));
+        ready!(waiting.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of what waits for it")))
     }
 
     /// Reads until it is clear whether the client speaks HTTP/2; what was read is read again later. `None` if the client
@@ -63,11 +81,12 @@ impl AsyncRead for ServerIo {
 
 impl AsyncWrite for ServerIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.carrier {
+        let outcome = match &mut self.carrier {
             Carrier::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Carrier::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Carrier::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        };
+        self.patiently(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -75,11 +94,12 @@ impl AsyncWrite for ServerIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.carrier {
+        let outcome = match &mut self.carrier {
             Carrier::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Carrier::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.patiently(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -87,11 +107,12 @@ impl AsyncWrite for ServerIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.carrier {
+        let outcome = match &mut self.carrier {
             Carrier::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Carrier::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Carrier::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        };
+        self.patiently(cx, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

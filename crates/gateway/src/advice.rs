@@ -1,0 +1,168 @@
+//! What works, but is hardly meant: warnings of `gwanmun check` about a configuration without mistakes. They stand here
+//! and not in the engine, which knows no filter by its name.
+
+use gwanmun_config::{Diagnostic, Diagnostics, Node, Piece, Value, did_you_mean};
+use gwanmun_proxy::GatewaySpec;
+
+/// Methods of RFC 9110 and RFC 5789. Others are good, unless they look like a slip of one of these.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+/// Adds what there is to say about `spec`, which was decoded from `document`.
+pub(crate) fn advise(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diagnostics) {
+    if spec.listeners.is_empty() {
+        diagnostics.push(
+            Diagnostic::warning("there are no listeners, and `gwanmun run` needs one", None)
+                .with_hint("add `listeners: [{address: \"127.0.0.1:8080\"}]`, or name the file that has them too"),
+        );
+    }
+    about_upstreams(spec, document, diagnostics);
+    let lists =
+        [&spec.filters, &spec.default_filters].into_iter().chain(spec.routes.iter().map(|route| &route.filters));
+    lists.flatten().for_each(|Piece(filter)| about_filter(filter, diagnostics));
+    let predicates = spec.routes.iter().flat_map(|route| &route.predicates);
+    predicates.for_each(|Piece(predicate)| about_predicate(predicate, diagnostics));
+}
+
+fn about_upstreams(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diagnostics) {
+    for (name, upstream) in &spec.upstreams {
+        if spec.routes.iter().any(|route| route.upstream.as_ref().is_some_and(|wanted| wanted.value == *name)) {
+            continue;
+        }
+        let key = document.entry("upstreams").and_then(|upstreams| upstreams.node.entry(name));
+        let span = key.map_or(upstream.span, |key| key.key_span);
+        diagnostics.push(
+            Diagnostic::warning(format!("no route uses the upstream '{name}'"), span)
+                .with_hint(format!("a route names it with `upstream: {name}`")),
+        );
+    }
+}
+
+fn about_filter(filter: &Node, diagnostics: &mut Diagnostics) {
+    let Some((name @ ("remove-request-header" | "remove-response-header"), arguments)) = named(filter) else { return };
+    for (node, text) in texts(arguments) {
+        if !text.contains('*') {
+            continue;
+        }
+        let hint = match name {
+            "remove-request-header" => {
+                "list each header; `internal-headers: [X-*]` removes all that begin so and come from outside"
+            }
+            _ => "list each header",
+        };
+        diagnostics.push(
+            Diagnostic::warning(format!("'{text}' is the name of one header: the star stands for itself"), node.span)
+                .with_hint(hint),
+        );
+    }
+}
+
+fn about_predicate(predicate: &Node, diagnostics: &mut Diagnostics) {
+    let Some((name, arguments)) = named(predicate) else { return };
+    match (name, &arguments.value) {
+        ("any" | "all" | "not", Value::List(parts)) => {
+            parts.iter().for_each(|part| about_predicate(part, diagnostics));
+        }
+        ("not", _) => about_predicate(arguments, diagnostics),
+        ("method", _) => texts(arguments).into_iter().for_each(|(node, text)| about_method(node, text, diagnostics)),
+        ("path", _) => texts(arguments).into_iter().for_each(|(node, text)| about_path(node, text, diagnostics)),
+        _ => {}
+    }
+}
+
+fn about_method(node: &Node, text: &str, diagnostics: &mut Diagnostics) {
+    if METHODS.contains(&text) {
+        return;
+    }
+    if let Some(close) = did_you_mean(text, METHODS.into_iter()) {
+        diagnostics.push(
+            Diagnostic::warning(format!("'{text}' is no standard method"), node.span)
+                .with_hint(format!("did you mean '{close}'?")),
+        );
+    }
+}
+
+fn about_path(node: &Node, pattern: &str, diagnostics: &mut Diagnostics) {
+    // An expression in braces has question marks of its own.
+    let literal = pattern.split_once('{').map_or(pattern, |(literal, _)| literal);
+    if literal.split_once('?').is_some_and(|(_, rest)| rest.contains('=')) {
+        diagnostics.push(
+            Diagnostic::warning("a path has no query: in a pattern ? is any one character", node.span)
+                .with_hint("the predicate `query` looks at the query"),
+        );
+    }
+}
+
+/// `name: arguments`.
+fn named(piece: &Node) -> Option<(&str, &Node)> {
+    match &piece.value {
+        Value::Map(entries) => entries.first().map(|entry| (entry.key.as_str(), &entry.node)),
+        _ => None,
+    }
+}
+
+/// Every text in `node`.
+fn texts(node: &Node) -> Vec<(&Node, &str)> {
+    match &node.value {
+        Value::Scalar(scalar) => vec![(node, scalar.text())],
+        Value::List(items) => items.iter().flat_map(texts).collect(),
+        Value::Map(entries) => entries.iter().flat_map(|entry| texts(&entry.node)).collect(),
+        Value::Null => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gwanmun_filters::Registry;
+
+    use crate::load::from_text;
+
+    /// What is said about a route with these predicates and filters.
+    fn said(predicates: &str, filters: &str) -> Vec<String> {
+        whole(&format!(
+            "listeners: [{{address: '127.0.0.1:0'}}]\nroutes:\n  - id: a\n    predicates: {predicates}\n    \
+             filters: {filters}\n    upstream: http://127.0.0.1:1\n"
+        ))
+    }
+
+    fn whole(text: &str) -> Vec<String> {
+        let mut configuration = from_text(&Registry::standard(), "gw.yaml", text);
+        configuration.advise();
+        configuration.diagnostics.iter().map(|warning| warning.message.clone()).collect()
+    }
+
+    #[test]
+    fn a_method_that_looks_like_a_slip_is_told_and_another_is_not() {
+        assert_eq!(said("[method: [GET, PSOT]]", "[]"), ["'PSOT' is no standard method"]);
+        assert_eq!(said("[not: {any: [method: DELTE, path: /a]}]", "[]"), ["'DELTE' is no standard method"]);
+        assert!(said("[method: [GET, PURGE, PROPFIND, SEARCH]]", "[]").is_empty());
+    }
+
+    #[test]
+    fn a_query_in_a_path_is_told_and_a_question_mark_of_a_pattern_is_not() {
+        assert_eq!(said("[path: '/a?b=1']", "[]").len(), 1);
+        assert!(said("[path: ['/a?', '/a/{b:(?:x=)?}']]", "[]").is_empty());
+    }
+
+    #[test]
+    fn a_star_in_the_name_of_a_header_to_remove_is_told() {
+        assert_eq!(said("[]", "[remove-request-header: X-*, remove-response-header: {name: Y-*}]").len(), 2);
+        assert!(said("[]", "[remove-request-header: X-A, set-request-header: {name: X-A, value: '*'}]").is_empty());
+    }
+
+    #[test]
+    fn an_upstream_that_no_route_uses_is_told() {
+        let text = "listeners: [{address: '127.0.0.1:0'}]\nupstreams: {a: {endpoints: 'http://127.0.0.1:1'}, b: {endpoints: \
+                    'http://127.0.0.1:1'}}\nroutes: [{id: a, upstream: a}]\n";
+        assert_eq!(whole(text), ["no route uses the upstream 'b'"]);
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_served_is_told() {
+        assert_eq!(whole(""), ["there are no listeners, and `gwanmun run` needs one"]);
+    }
+
+    #[test]
+    fn with_mistakes_nothing_else_is_said() {
+        assert_eq!(whole("routs: []\n"), ["unknown key 'routs'"]);
+    }
+}
