@@ -32,6 +32,20 @@ impl ByteSize {
         let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
         number.parse::<u64>().ok()?.checked_mul(*factor).map(Self)
     }
+
+    /// What was probably meant by a text that is no size: `1 MB`, `5mb`, `64k`.
+    pub(crate) fn near(text: &str) -> Option<String> {
+        let dense: String = text.split_whitespace().collect();
+        let digits = dense.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, word) = dense.split_at(digits);
+        let is = |unit: &str| {
+            unit.eq_ignore_ascii_case(word)
+                || unit.strip_suffix('B').is_some_and(|short| short.eq_ignore_ascii_case(word))
+        };
+        let (unit, _) = UNITS.iter().find(|(unit, _)| is(unit))?;
+        let near = format!("{number}{unit}");
+        Self::parse(&near).map(|_| near)
+    }
 }
 
 impl fmt::Display for ByteSize {
@@ -90,6 +104,16 @@ impl JsonSchema for ByteSize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_probably_meant_is_a_size() {
+        for (text, near) in [("1 MB", "1MB"), ("5mb", "5MB"), ("64k", "64KB"), ("64Ki", "64KiB"), ("1 gib", "1GiB")] {
+            assert_eq!(ByteSize::near(text).as_deref(), Some(near), "{text}");
+        }
+        for text in ["", "many", "MB", "1.5MB", "-1B"] {
+            assert_eq!(ByteSize::near(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn sizes_read_as_written() {

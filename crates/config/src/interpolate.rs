@@ -135,6 +135,10 @@ impl Interpolation<'_> {
             (None, None) => {
                 let hint = match did_you_mean(name, self.environment.names()) {
                     Some(near) => format!("did you mean '${{{near}}}'?"),
+                    // Environments are written in capitals: this is probably Spring's or a regular expression's notation.
+                    None if name.bytes().any(|byte| byte.is_ascii_lowercase()) => format!(
+                        "set {name}, or write a default: ${{{name}:-default}}; a group of a regular expression is written $\\{{{name}}}, a captured variable {{{name}}}"
+                    ),
                     None => format!("set {name}, or write a default: ${{{name}:-default}}"),
                 };
                 Err(Wrong::new(&format!("${{{name}}}"), &format!("the variable {name} is not set"), &hint))

@@ -75,6 +75,7 @@ fn add_text(path: &Path, bytes: Vec<u8>, sources: &mut Sources, diagnostics: &mu
             let source = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
             let mistake = Diagnostic::error("the file is not UTF-8 from here on", Span::new(source, at, at + 1));
             diagnostics.push(mistake.with_hint("save it as UTF-8"));
+            diagnostics.damage(Span::new(source, at, sources.text(source).len()));
             source
         }
     }

@@ -42,6 +42,31 @@ impl Timespan {
         }
         Some(Self(Duration::from_nanos(total)))
     }
+
+    /// What was probably meant by a text that is no duration: `10`, `10 s`, `1.5s`, `5min`.
+    pub(crate) fn near(text: &str) -> Option<String> {
+        let dense: String = text.split_whitespace().collect::<String>().to_ascii_lowercase();
+        let (number, word) = leading(&dense, |byte| byte.is_ascii_digit() || byte == b'.');
+        let unit = match word {
+            "" | "s" | "sec" | "secs" | "second" | "seconds" => "s",
+            "ms" | "millis" | "millisecond" | "milliseconds" => "ms",
+            "m" | "min" | "mins" | "minute" | "minutes" => "m",
+            "h" | "hr" | "hour" | "hours" => "h",
+            "d" | "day" | "days" => "d",
+            _ => return Self::parse(&dense).map(|_| dense),
+        };
+        let Some((whole, fraction)) = number.split_once('.') else {
+            let near = format!("{number}{unit}");
+            return Self::parse(&near).map(|_| near);
+        };
+        let (_, nanoseconds) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+        let whole = whole.parse::<u64>().ok()?.checked_mul(*nanoseconds)?;
+        let part = fraction.parse::<u64>().ok()?.checked_mul(*nanoseconds)? / scale;
+        let total = whole.checked_add(part)?;
+        let (name, unit) = UNITS.iter().find(|(_, unit)| total.is_multiple_of(*unit))?;
+        Some(format!("{}{name}", total / unit))
+    }
 }
 
 fn leading(text: &str, belongs: impl Fn(u8) -> bool) -> (&str, &str) {
@@ -120,6 +145,26 @@ impl JsonSchema for Timespan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_probably_meant_is_a_duration() {
+        for (text, near) in [
+            ("10", "10s"),
+            ("10 s", "10s"),
+            ("1.5s", "1500ms"),
+            ("1.5h", "90m"),
+            ("5min", "5m"),
+            ("2 Seconds", "2s"),
+            ("1M 30S", "1m30s"),
+        ] {
+            assert_eq!(Timespan::near(text).as_deref(), Some(near), "{text}");
+            assert!(Timespan::parse(near).is_some(), "{near}");
+        }
+        for text in ["", "soon", "1.2.3s", ".s", "-1s", "99999999999999999999s", "1.5"] {
+            assert!(Timespan::near(text).is_none_or(|near| Timespan::parse(&near).is_some()), "{text}");
+        }
+        assert_eq!(Timespan::near("soon"), None);
+    }
 
     #[test]
     fn durations_read_as_written() {

@@ -113,6 +113,8 @@ routes:
       |
     3 |   header-timeout: 10
       |                   ^^
+      |
+      = help: write 10s
 
     error: wrong indentation: this line belongs to nothing above
      --> edge.yaml:8:6

@@ -16,8 +16,8 @@ use crate::header_name;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AddRequestHeadersIfNotPresentSpec {
-    /// Names with values: a list of `Name:value`, a list of `{key: Name, value: value}`, or a map, for which
-    /// `key-values:` has to be written out. In a value, `{name}` is a variable of the route's predicates.
+    /// Names with values: a list of `Name:value`, a list of `{key: Name, value: value}`, or a map `{Name: value}`. In a value,
+    /// `{name}` is a variable of the route's predicates.
     key_values: KeyValues,
 }
 
@@ -206,6 +206,7 @@ mod tests {
             "{key-values: ['X-A: 1']}",
             "{key-values: [{key: X-A, value: 1}]}",
             "{key-values: {X-A: 1}}",
+            "{X-A: 1}",
         ] {
             assert_eq!(added(arguments, &[], "x-a"), ["1"], "{arguments}");
         }

@@ -113,6 +113,6 @@ mod tests {
         assert!(refusal::<RewritePathSpec>("{regexp: 'a(?=b)', replacement: a}").contains("look-around"));
         assert!(refusal::<RewritePathSpec>("{regexp: '(a)', replacement: $2}").contains("$2"));
         assert!(refusal::<RewritePathSpec>("{regexp: a, replacement: '{b}'}").contains("{b}"));
-        assert!(refusal::<RewritePathSpec>("/a").contains("expected a map"));
+        assert!(refusal::<RewritePathSpec>("/a").contains("needs regexp and replacement, found a single value"));
     }
 }

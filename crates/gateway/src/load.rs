@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gwanmun_config::{Diagnostics, Environment, Loaded, MergeRules, Node, Sources, decode, load, load_texts};
+use gwanmun_config::{
+    Diagnostic, Diagnostics, Environment, Loaded, MergeRules, Node, Sources, Value, decode, load, load_texts,
+};
 use gwanmun_core::SystemClock;
 use gwanmun_filters::Registry;
 use gwanmun_proxy::{Context, GatewaySpec, Plan, compile};
@@ -54,8 +56,24 @@ impl Configuration {
     }
 }
 
+/// A configuration of Spring Cloud Gateway is no mistake of spelling: it is told where its words are translated.
+fn set_aside_spring(document: &mut Node, diagnostics: &mut Diagnostics) {
+    let Value::Map(entries) = &mut document.value else { return };
+    entries.retain(|entry| {
+        let is_spring = entry.key == "spring";
+        if is_spring {
+            diagnostics.push(
+                Diagnostic::error("found a configuration of Spring, whose words differ here", entry.key_span)
+                    .with_hint("docs/recipes/from-spring-cloud-gateway.md shows how each part is written"),
+            );
+        }
+        !is_spring
+    });
+}
+
 fn compiled(registry: &Registry, loaded: Loaded) -> Configuration {
-    let Loaded { document, sources, mut diagnostics, .. } = loaded;
+    let Loaded { mut document, sources, mut diagnostics, .. } = loaded;
+    set_aside_spring(&mut document, &mut diagnostics);
     let decoded: Option<GatewaySpec> = decode(&document, &mut diagnostics);
     // What could not be decoded was left out: the rest is still checked.
     let spec = decoded.unwrap_or_default();

@@ -65,7 +65,7 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     let nothing = BTreeSet::new();
     let parts = Parts::new(&context.clock, &nothing, &names, api_version);
     let mut filters = Filters::new(context);
-    let door = filters.of(&spec.filters, &parts, diagnostics);
+    let door = filters.door(&spec.filters, &parts, diagnostics);
     let door = filters.list(door);
     let (router, routes) = routes::compile(spec, context, &parts, &mut filters, &mut upstreams, diagnostics);
     if diagnostics.has_errors() {

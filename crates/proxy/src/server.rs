@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::listen::bind::{Socketed, bind};
-use crate::plan::Plan;
+use crate::plan::{ListenAddress, Listener, Plan};
 use crate::serve;
 use crate::worker::Worker;
 
@@ -71,7 +71,7 @@ impl Server {
         let mut listening = Vec::new();
         for (index, listener) in plan.listeners.iter().enumerate() {
             let (bound, address) = bind(&listener.address, workers)
-                .map_err(|why| StartError { what: format!("listener {} cannot be bound", listener.name), why })?;
+                .map_err(|why| StartError { what: format!("{} cannot be bound", place(listener)), why })?;
             for (worker, socket) in sockets.iter_mut().zip(bound) {
                 worker.push((index, socket));
             }
@@ -152,6 +152,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.phase.send_replace(Phase::Stop);
         self.join();
+    }
+}
+
+/// What a listener is called, and where it is if that does not say so.
+fn place(listener: &Listener) -> String {
+    let address = match &listener.address {
+        ListenAddress::Tcp(text) => text.clone(),
+        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+    };
+    if *listener.name == *address {
+        format!("listener {address}")
+    } else {
+        format!("listener {} at {address}", listener.name)
     }
 }
 

@@ -11,6 +11,9 @@ use regex::{Captures, Regex};
 use crate::parts::{Invalid, Parts};
 use crate::route::Variables;
 
+/// What to do about a variable where there are none. The compile step, which knows the place, says it more exactly.
+pub(crate) const NO_VARIABLES: &str = "the route's predicates capture no variables; write {{ for a literal brace";
+
 /// Text with holes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -233,10 +236,12 @@ fn parse(
             let groups = regexp.map_or(0, Regex::captures_len);
             let (number, after) = leading_number(digits, groups);
             if number >= groups {
-                return Err(Invalid::new(format!(
-                    "found ${number}, the expression has {} groups",
-                    groups.saturating_sub(1)
-                )));
+                let has = match groups.saturating_sub(1) {
+                    0 => "no groups".to_owned(),
+                    1 => "1 group".to_owned(),
+                    count => format!("{count} groups"),
+                };
+                return Err(Invalid::new(format!("found ${number}, the expression has {has}")));
             }
             flush(&mut plain, &mut pieces);
             pieces.push(Piece::GroupNumber(number));
@@ -269,18 +274,24 @@ fn hole_of(name: &str, variables: &BTreeSet<String>, regexp: Option<&Regex>) -> 
     if variables.contains(name) {
         return Ok(Piece::Variable(name.to_owned()));
     }
-    let hint = match gwanmun_config::did_you_mean(name, variables.iter().map(String::as_str)) {
+    let groups: Vec<&str> = regexp.into_iter().flat_map(|regexp| regexp.capture_names().flatten()).collect();
+    let known = groups.iter().copied().chain(variables.iter().map(String::as_str));
+    let hint = match gwanmun_config::did_you_mean(name, known) {
         Some(close) => format!("did you mean {{{close}}}?"),
-        None if variables.is_empty() => {
-            "the route's predicates capture no variables; write {{ for a literal brace".to_owned()
+        None if groups.is_empty() && variables.is_empty() => NO_VARIABLES.to_owned(),
+        None => {
+            let told =
+                [("the expression's groups are", list(&groups)), ("the route's predicates capture", list(variables))];
+            let told = told.iter().filter(|(_, names)| !names.is_empty());
+            let told: Vec<String> = told.map(|(what, names)| format!("{what} {names}")).collect();
+            format!("{}; write {{{{ for a literal brace", told.join(", "))
         }
-        None => format!("the route's predicates capture {}; write {{{{ for a literal brace", list(variables)),
     };
     Err(Invalid::new(format!("nothing is called {{{name}}} here")).with_hint(hint))
 }
 
-fn list(names: &BTreeSet<String>) -> String {
-    names.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ")
+fn list<N: std::fmt::Display>(names: impl IntoIterator<Item = N>) -> String {
+    names.into_iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The number at the beginning of `digits` and the rest. As in Java, a further digit belongs to it only while there are so
@@ -349,6 +360,16 @@ mod tests {
         let mistake = rendered("{idd}", &[("id", "7")]).unwrap_err();
         assert_eq!(mistake.hint(), Some("did you mean {id}?"));
         assert!(rendered("{id", &[("id", "7")]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_name_in_a_replacement_gets_the_groups_too() {
+        let hint = |replacement| replaced("/(?<segment>.*)", replacement, "").unwrap_err().hint().map(str::to_owned);
+        assert_eq!(hint("/$\\{sgment}").unwrap(), "did you mean {segment}?");
+        let told =
+            "the expression's groups are {segment}, the route's predicates capture {id}; write {{ for a literal brace";
+        assert_eq!(hint("/{banana}").unwrap(), told);
+        assert!(replaced("(a)", "$2", "a").unwrap_err().message().ends_with("the expression has 1 group"));
     }
 
     #[test]

@@ -174,10 +174,13 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mistake> {
-        self.deserialize_map(visitor)
+        match &self.node.value {
+            Value::Map(_) | Value::Null => self.deserialize_map(visitor),
+            _ => Err(Mistake::no_map(keys)),
+        }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

@@ -27,7 +27,7 @@ struct Details {
 #[derive(Debug)]
 enum What {
     Custom(String),
-    Unfit { expected: String },
+    Unfit { expected: String, keys: &'static [&'static str] },
     UnknownKey { key: String, known: &'static [&'static str] },
     UnknownValue { value: String, known: &'static [&'static str] },
     MissingKey(&'static str),
@@ -58,7 +58,7 @@ impl Mistake {
     pub(super) fn at(mut self, node: &Node) -> Self {
         if self.0.place.is_none() {
             let hint = match &self.0.what {
-                What::Unfit { expected } => words::shape_hint(node, expected),
+                What::Unfit { expected, keys } => words::shape_hint(node, expected, keys),
                 _ => None,
             };
             let found = words::found(node);
@@ -133,7 +133,7 @@ impl Mistake {
         let found = place.map_or("something else", |place| &place.found);
         match &self.0.what {
             What::Custom(message) => Diagnostic::error(message.clone(), span),
-            What::Unfit { expected } => {
+            What::Unfit { expected, .. } => {
                 let mistake = Diagnostic::error(format!("expected {expected}, found {found}"), span);
                 match place.and_then(|place| place.hint.clone()) {
                     Some(hint) => mistake.with_hint(hint),
@@ -149,6 +149,11 @@ impl Mistake {
         }
     }
 
+    /// Something stands where a map with `keys` was expected.
+    pub(super) fn no_map(keys: &'static [&'static str]) -> Self {
+        Self::new(What::Unfit { expected: "a map".to_owned(), keys })
+    }
+
     fn new(what: What) -> Self {
         Self(Box::new(Details { what, place: None, trail: None, path: Vec::new() }))
     }
@@ -160,15 +165,15 @@ impl de::Error for Mistake {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(What::Unfit { expected: words::expected(&expected.to_string()) })
+        Self::new(What::Unfit { expected: words::expected(&expected.to_string()), keys: &[] })
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(What::Unfit { expected: words::expected(&expected.to_string()) })
+        Self::new(What::Unfit { expected: words::expected(&expected.to_string()), keys: &[] })
     }
 
     fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
-        Self::new(What::Unfit { expected: words::expected(&expected.to_string()) })
+        Self::new(What::Unfit { expected: words::expected(&expected.to_string()), keys: &[] })
     }
 
     fn unknown_variant(value: &str, known: &'static [&'static str]) -> Self {

@@ -172,8 +172,8 @@ fn one_value_may_stand_for_a_list() {
 #[test]
 fn values_of_the_wrong_kind_say_what_was_wanted_and_found() {
     assert_eq!(refused::<Timespan>("[1]"), "1:4 expected a duration like 250ms, found a list");
-    assert_eq!(refused::<Timespan>("10"), "1:4 expected a duration like 250ms, found '10'");
-    assert_eq!(refused::<ByteSize>("5 MB"), "1:4 expected a size like 64KiB, found '5 MB'");
+    assert_eq!(refused::<Timespan>("10"), "1:4 expected a duration like 250ms, found '10' (write 10s)");
+    assert_eq!(refused::<ByteSize>("5 MB"), "1:4 expected a size like 64KiB, found '5 MB' (write 5MB)");
     assert_eq!(refused::<u16>("70000"), "1:4 expected a whole number from 0 to 65535, found '70000'");
     assert_eq!(refused::<u8>("-1"), "1:4 expected a whole number from 0 to 255, found '-1'");
     assert_eq!(refused::<f64>("x"), "1:4 expected a number, found 'x'");
@@ -185,6 +185,23 @@ fn values_of_the_wrong_kind_say_what_was_wanted_and_found() {
     let nothing = "1:1 expected a string, found nothing (write a value after the colon, or leave the key out)";
     assert_eq!(refused::<String>(""), nothing);
     assert_eq!(refused::<String>("[x]"), "1:4 expected a string, found a list");
+}
+
+#[test]
+fn a_value_where_a_map_or_list_belongs_is_told_its_shape() {
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Drain {
+        delay: Timespan,
+        timeout: Timespan,
+    }
+    assert_eq!(refused::<Spanned<Drain>>("5s"), "1:4 expected a map, found '5s' (its keys are delay, timeout)");
+    assert_eq!(refused::<Drain>("[5s]"), "1:4 expected a map, found a list (its keys are delay, timeout)");
+    let names = "1:4 expected a map, found a list (write a name and a colon in the place of each '- ')";
+    assert_eq!(refused::<BTreeMap<String, u8>>("[1]"), names);
+    assert!(refused::<Vec<u8>>("{b: 1}").ends_with("found a map (begin each element with '- ')"));
+    assert!(refused::<Vec<u8>>("{0: 1}").contains("elements of lists cannot be set one by one"));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Serde's vocabulary in the words of a person who writes YAML, and what usually causes a shape that does not fit.
 
+use crate::byte_size::ByteSize;
 use crate::node::{Node, Resolved, Scalar, Value};
 use crate::suggest::did_you_mean;
+use crate::timespan::Timespan;
 
 /// Longer texts are cut in messages; the snippet shows them anyway.
 const SHOWN: usize = 40;
@@ -59,18 +61,38 @@ pub(super) fn found_text(text: &str) -> String {
     }
 }
 
-/// What to do about a value of the wrong shape.
-pub(super) fn shape_hint(node: &Node, expected: &str) -> Option<String> {
+/// What to do about a value of the wrong shape; `keys` are those of the map that was expected.
+pub(super) fn shape_hint(node: &Node, expected: &str, keys: &[&str]) -> Option<String> {
     match &node.value {
         Value::Map(entries) => {
             // `{id}` is a map {id: null} to YAML. In flow style the brace stands before the first key.
             let first = entries.first()?;
             let braces = node.span.start < first.key_span.start;
-            let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+            let found: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
             let bare = entries.iter().all(|entry| entry.node.value == Value::Null);
-            (braces && bare).then(|| format!("quote it: \"{{{}}}\"", keys.join(", ")))
+            if braces && bare {
+                return Some(format!("quote it: \"{{{}}}\"", found.join(", ")));
+            }
+            if expected != "a list" {
+                return None;
+            }
+            let numbered = first.key.bytes().all(|byte| byte.is_ascii_digit());
+            let hint = if numbered {
+                "elements of lists cannot be set one by one: write the whole list"
+            } else {
+                "begin each element with '- '"
+            };
+            Some(hint.to_owned())
         }
-        Value::Scalar(scalar) => scalar_hint(scalar, expected),
+        Value::Scalar(scalar) => {
+            let shape =
+                || (expected == "a map" && !keys.is_empty()).then(|| format!("its keys are {}", keys.join(", ")));
+            scalar_hint(scalar, expected).or_else(shape)
+        }
+        Value::List(_) if expected == "a map" => Some(match keys {
+            [] => "write a name and a colon in the place of each '- '".to_owned(),
+            keys => format!("its keys are {}", keys.join(", ")),
+        }),
         Value::Null if expected != "nothing" && !expected.starts_with("a list") && !expected.starts_with("a map") => {
             Some("write a value after the colon, or leave the key out".to_owned())
         }
@@ -86,6 +108,12 @@ fn scalar_hint(scalar: &Scalar, expected: &str) -> Option<String> {
             "no" | "off" | "n" | "0" | "false" => Some("write false".to_owned()),
             _ => None,
         };
+    }
+    if expected.starts_with("a duration") && !scalar.is_injected() {
+        return Timespan::near(text).map(|near| format!("write {near}"));
+    }
+    if expected.starts_with("a size") && !scalar.is_injected() {
+        return ByteSize::near(text).map(|near| format!("write {near}"));
     }
     if scalar.is_injected() || scalar.is_quoted() || !matches!(scalar.resolve(), Resolved::Text(_)) {
         return None;

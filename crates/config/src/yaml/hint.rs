@@ -207,9 +207,19 @@ impl Scene<'_> {
 
     /// A value that begins with a character that YAML keeps for itself.
     fn reserved(&self, character: char) -> Finding {
-        let value = self.text.get(self.at..).map_or("", rest_of_line);
+        let text = self.text.get(self.at..).unwrap_or("");
+        let value = if self.is_in_flow() { flow_value(text) } else { rest_of_line(text) };
         let message = format!("a value cannot begin with {character}");
         found(self.at..self.at + value.len().max(1), message, format!("quote it: {}", quoted(value)))
+    }
+
+    /// Whether a bracket or brace is open where the parser stopped.
+    fn is_in_flow(&self) -> bool {
+        let before = self.text.get(self.layout.content_start(self.line)..self.at).unwrap_or("");
+        let count = |letters: [char; 2]| before.matches(letters).count();
+        let above = self.line.checked_sub(1).and_then(|above| self.layout.unclosed(above));
+        let is_open_above = above.is_some_and(|(_, letter)| matches!(letter, '[' | '{'));
+        count(['{', '[']) > count(['}', ']']) || is_open_above
     }
 
     fn plainly(&self, kind: &ErrorKind) -> Finding {

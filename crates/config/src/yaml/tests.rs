@@ -38,6 +38,22 @@ fn text<'n>(node: &'n Node, path: &[&str]) -> &'n str {
 }
 
 #[test]
+fn a_hint_to_quote_leaves_out_what_closes_the_map_around() {
+    for (text, hint) in [
+        ("a: {body: `x`}", "quote it: \"`x`\""),
+        ("a: {headers: {X: %a}}", "quote it: \"%a\""),
+        ("a: {b: 1,\n  c: @x}", "quote it: \"@x\""),
+        ("a: @x}", "quote it: \"@x}\""),
+    ] {
+        let mut sources = Sources::default();
+        let source = sources.add("gw.yaml", text);
+        let mut diagnostics = Diagnostics::new();
+        parse(source, text, &mut diagnostics);
+        assert_eq!(diagnostics.iter().next().unwrap().hint.as_deref(), Some(hint), "{text}");
+    }
+}
+
+#[test]
 fn an_empty_text_is_an_empty_map() {
     for empty in ["", "\n\n", "# only a comment\n", "---\n", "\u{feff}"] {
         let node = good(empty);

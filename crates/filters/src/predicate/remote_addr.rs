@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Matches requests whose connection comes from one of the address blocks: the socket's other end, or what the PROXY
-/// protocol says. Behind a load balancer that is the load balancer; `x-forwarded-remote-addr` looks at the client.
+/// Matches requests whose connection comes from one of the address blocks: the socket's other end. Behind a load balancer
+/// that is the load balancer; `x-forwarded-remote-addr` looks at the client.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RemoteAddrSpec {

@@ -34,7 +34,10 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
     };
     let access_log = match AccessLog::open(sink(spec)) {
         Ok(log) => log,
-        Err(error) => return could_not_start("the access log cannot be opened", &error),
+        Err(error) => {
+            let path = spec.telemetry.access_log.as_ref().map_or("stdout", |path| path.as_str());
+            return could_not_start(&format!("the access log '{path}' cannot be opened"), &error);
+        }
     };
     let metrics = Metrics::new();
     metrics.add_dropped_source({

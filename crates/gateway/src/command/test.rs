@@ -59,7 +59,10 @@ fn place(configuration: &Configuration, case: &Case) -> String {
 }
 
 fn sentence(difference: &Difference) -> String {
-    format!("{}: expected {}, found {}", difference.what, difference.expected, difference.found)
+    match difference {
+        Difference::NotAsked { by } => format!("the upstream was not asked: {by} answered"),
+        Difference::Differs { what, expected, found } => format!("{what}: expected {expected}, found {found}"),
+    }
 }
 
 /// The command that shows what happened.

@@ -76,7 +76,7 @@ pub(crate) fn cases(tests: &[Piece], known: &Known, diagnostics: &mut Diagnostic
         if expected.is_empty() && is_whole {
             diagnostics.push(
                 Diagnostic::error("found no expectation, so this test could not fail", spec.expect.span)
-                    .with_hint("expect at least one of route, upstream-path, upstream-headers, status, headers, body"),
+                    .with_hint("expect at least one of route, upstream-path, upstream-query, upstream-headers, upstream-body, status, headers, body"),
             );
         }
         if let (Some(rehearsal), true) = (rehearsal, diagnostics.len() == before) {

@@ -11,13 +11,21 @@ use super::case::{Case, Expected};
 
 /// An expectation that was not met.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Difference {
-    /// What was looked at: `status`, `upstream-headers x-order`.
-    pub(crate) what: String,
-    /// What was expected of it.
-    pub(crate) expected: String,
-    /// What it was.
-    pub(crate) found: String,
+pub(crate) enum Difference {
+    /// Something is not as expected.
+    Differs {
+        /// What was looked at: `status`, `upstream-headers x-order`.
+        what: String,
+        /// What was expected of it.
+        expected: String,
+        /// What it was.
+        found: String,
+    },
+    /// Something was expected of the request to the upstream, and there was none.
+    NotAsked {
+        /// Who answered instead.
+        by: &'static str,
+    },
 }
 
 /// Runs `case` through `plan`: the fault, if the gateway answered with one, and every expectation that was not met.
@@ -31,7 +39,8 @@ fn differences(expected: &Expected, rehearsed: &Rehearsed) -> Vec<Difference> {
     if let Some(route) = &expected.route {
         found.compare("route", route.as_deref(), rehearsed.route.as_deref());
     }
-    found.upstream(expected, rehearsed.sent.as_ref());
+    let by = if rehearsed.fault.is_some() { "the gateway" } else { "a filter" };
+    found.upstream(expected, rehearsed.sent.as_ref(), by);
     let response = &rehearsed.response;
     if let Some(status) = expected.status {
         found.compare("status", Some(status.as_str()), Some(response.status().as_str()));
@@ -49,15 +58,14 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn upstream(&mut self, expected: &Expected, sent: Option<&Sent>) {
+    fn upstream(&mut self, expected: &Expected, sent: Option<&Sent>, by: &'static str) {
         let Some(sent) = sent else {
             let wanted = expected.upstream_path.is_some()
                 || expected.upstream_query.is_some()
                 || expected.upstream_body.is_some()
                 || !expected.upstream_headers.is_empty();
             if wanted {
-                let (what, expected) = ("upstream".to_owned(), "a request".to_owned());
-                self.differences.push(Difference { what, expected, found: "that it was not asked".to_owned() });
+                self.differences.push(Difference::NotAsked { by });
             }
             return;
         };
@@ -82,7 +90,8 @@ impl Comparison {
 
     fn compare(&mut self, what: &str, expected: Option<&str>, found: Option<&str>) {
         if expected != found {
-            self.differences.push(Difference { what: what.to_owned(), expected: shown(expected), found: shown(found) });
+            let (what, expected, found) = (what.to_owned(), shown(expected), shown(found));
+            self.differences.push(Difference::Differs { what, expected, found });
         }
     }
 }

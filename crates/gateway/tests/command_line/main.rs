@@ -12,6 +12,7 @@ mod check;
 mod examples;
 mod explain;
 mod filters;
+mod messages;
 mod pipe;
 mod routes;
 mod schema;

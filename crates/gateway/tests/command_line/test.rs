@@ -58,7 +58,7 @@ fn a_test_that_fails_says_what_was_expected_what_was_found_and_how_to_see_why() 
         \x20       gwanmun explain gw.yaml tests.yaml GET /shop/orders/7 -H 'x-who: it'\\''s me' --from 10.1.1.1\n\
          FAILED  tests.yaml:4  GET /pages/1\n\
         \x20       route: expected pages, found nothing\n\
-        \x20       upstream: expected a request, found that it was not asked\n\
+        \x20       the upstream was not asked: the gateway answered\n\
         \x20       the gateway answered by itself: no-route\n\
         \x20       gwanmun explain gw.yaml tests.yaml GET /pages/1\n\
          ok      tests.yaml:6  GET /login\n\

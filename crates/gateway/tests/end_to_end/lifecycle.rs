@@ -238,14 +238,23 @@ async fn no_request_fails_while_configurations_come_and_go() {
 #[tokio::test]
 async fn a_taken_port_is_no_mistake_of_the_configuration() {
     let gateway = start("routes: []\n").await;
-    for configuration in [
-        format!("listeners: [{{address: '{}'}}]\n", gateway.web()),
-        format!("management: {{address: '{}'}}\n", gateway.address("management")),
-        "listeners: [{address: 'unix:/no/such/folder/door.sock'}]\n".to_owned(),
+    let (web, management) = (gateway.web(), gateway.address("management"));
+    for (configuration, told) in [
+        (format!("listeners: [{{address: '{web}'}}]\n"), format!("{web} cannot be bound")),
+        (format!("listeners: [{{name: w, address: '{web}'}}]\n"), format!("listener w at {web} cannot be bound")),
+        (format!("management: {{address: '{management}'}}\n"), format!("{management} cannot be bound")),
+        (
+            "listeners: [{address: 'unix:/no/such/folder/door.sock'}]\n".to_owned(),
+            "unix:/no/such/folder/door.sock cannot be bound".to_owned(),
+        ),
+        (
+            "telemetry: {access-log: /no/such/folder/access.log}\n".to_owned(),
+            "the access log '/no/such/folder/access.log' cannot be opened".to_owned(),
+        ),
     ] {
         let refusal = setup().try_start(&configuration).await.err().expect("it cannot start");
         assert_eq!(refusal.code, 3, "{}", refusal.text);
-        assert!(refusal.text.contains("cannot be bound"), "{}", refusal.text);
+        assert!(refusal.text.contains(&told), "{}", refusal.text);
     }
 }
 

@@ -20,6 +20,7 @@ struct Argument {
     name: String,
     is_required: bool,
     is_list: bool,
+    is_flag: bool,
     /// Whether it may be a map of any keys.
     may_be_map: bool,
 }
@@ -37,11 +38,18 @@ impl Shape {
             .collect();
         let argument = |name: &&'static str| {
             let property = schema.get("properties")?.get(*name)?;
-            let is_array = |schema: &serde_json::Value| schema.get("type").is_some_and(|found| found == "array");
+            let is = |schema: &serde_json::Value, kind: &str| schema.get("type").is_some_and(|found| found == kind);
             let alternatives = property.get("anyOf").and_then(|found| found.as_array()).into_iter().flatten();
-            let is_list = alternatives.chain([property]).any(is_array);
+            let is_list = alternatives.chain([property]).any(|schema| is(schema, "array"));
+            let is_flag = is(property, "boolean");
             let may_be_map = <&Schema>::try_from(property).is_ok_and(|property| takes_map(property, &schema));
-            Some(Argument { name: (*name).to_owned(), is_required: required.contains(name), is_list, may_be_map })
+            Some(Argument {
+                name: (*name).to_owned(),
+                is_required: required.contains(name),
+                is_list,
+                is_flag,
+                may_be_map,
+            })
         };
         let mut arguments: Vec<Argument> = fields_of::<S>().iter().filter_map(argument).collect();
         arguments.sort_by_key(|argument| !argument.is_required);
@@ -73,7 +81,10 @@ impl Shape {
 
     /// `name` with `values` in the order of the arguments, as it is written here.
     pub(super) fn with_values(&self, name: &str, values: &[&str]) -> String {
-        let takes_all = self.arguments.first().is_some_and(|first| first.is_list && self.sole() == Some(&first.name));
+        // A list takes them all, unless what follows it is more than a flag.
+        let takes_all = self.arguments.split_first().is_some_and(|(first, rest)| {
+            first.is_list && self.sole() == Some(&first.name) && rest.iter().all(|argument| argument.is_flag)
+        });
         match values {
             [] => self.with_names(name, &[]),
             [only] if self.sole().is_some() => format!("{name}: {}", quoted(only)),
@@ -109,7 +120,7 @@ impl Shape {
     }
 }
 
-/// A value as it may stand anywhere in YAML.
+/// A value as it may stand anywhere in YAML; an empty one is not known.
 fn quoted(value: &str) -> String {
     let special = |letter: char| "!&*?|>@%`\"'#,[]{}-~".contains(letter);
     let is_plain = !value.starts_with(special)
@@ -121,6 +132,7 @@ fn quoted(value: &str) -> String {
         && !value.is_empty();
     match is_plain {
         true => value.to_owned(),
+        false if value.is_empty() => OPEN.to_owned(),
         false if value.contains(['"', '\\']) => format!("'{}'", value.replace('\'', "''")),
         false => format!("\"{value}\""),
     }
@@ -197,6 +209,14 @@ mod tests {
         slash: bool,
     }
 
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its shape is looked at")]
+    struct Dedupe {
+        name: gwanmun_config::OneOrMany<String>,
+        #[serde(default)]
+        strategy: Option<String>,
+    }
+
     #[test]
     fn required_arguments_come_first_and_the_rest_in_their_order() {
         let shape = Shape::of::<Rewrite>();
@@ -206,6 +226,7 @@ mod tests {
         );
         assert_eq!(shape.with_values("rewrite", &[]), "rewrite: {regexp: …, replacement: …}");
         assert_eq!(shape.with_values("rewrite", &["a"]), "rewrite: {regexp: a, replacement: …}");
+        assert_eq!(shape.with_values("rewrite", &["", "b"]), "rewrite: {regexp: …, replacement: b}");
         assert_eq!(shape.sole(), None);
     }
 
@@ -213,6 +234,10 @@ mod tests {
     fn the_only_required_argument_stands_alone_and_takes_a_list() {
         let shape = Shape::of::<Paths>();
         assert_eq!(shape.with_values("path", &["/a/**"]), "path: /a/**");
+        assert_eq!(
+            Shape::of::<Dedupe>().with_values("dedupe", &["A B", "FIRST"]),
+            "dedupe: {name: A B, strategy: FIRST}"
+        );
         assert_eq!(shape.with_values("path", &["/a/{b}", "/c"]), "path: [\"/a/{b}\", /c]");
         assert_eq!(
             shape.with_names("path", &[("patterns".to_owned(), "/a"), ("slash".to_owned(), "true")]),

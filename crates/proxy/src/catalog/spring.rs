@@ -39,16 +39,14 @@ pub(super) fn hint(word: &str, arguments: &Node, shapes: &Shapes<'_>) -> Option<
             let written = shape.with_values(&kebab(name), &values);
             format!("Spring's short form is written with names here: `{written}`; see {RECIPE}")
         };
-        return elsewhere(name).or_else(|| shapes(&kebab(name)).map(written));
+        return shapes(&kebab(name)).map(written).or_else(|| elsewhere(name));
     }
     if word == "name" {
         return long_form(word, arguments, None, shapes);
     }
-    elsewhere(word).or_else(|| {
-        let name = kebab(word);
-        let shape = shapes(&name).filter(|_| name != word)?;
-        Some(format!("write `{}`", with_arguments(shape, &name, arguments)))
-    })
+    let name = kebab(word);
+    let written = |shape| format!("write `{}`", with_arguments(shape, &name, arguments));
+    shapes(&name).filter(|_| name != word).map(written).or_else(|| elsewhere(word))
 }
 
 /// How `{name: AddRequestHeader, args: …}` is written here.
@@ -76,10 +74,9 @@ pub(super) fn with_arguments(shape: &Shape, name: &str, arguments: &Node) -> Str
 fn long_form(key: &str, name: &Node, arguments: Option<&Node>, shapes: &Shapes<'_>) -> Option<String> {
     let name = name.text().filter(|_| key == "name")?;
     let nothing = Node { value: Value::Null, span: gwanmun_config::Span::NOWHERE };
-    elsewhere(name).or_else(|| {
-        let name = kebab(name);
-        Some(format!("write `{}`", with_arguments(shapes(&name)?, &name, arguments.unwrap_or(&nothing))))
-    })
+    let kebab = kebab(name);
+    let written = |shape| format!("write `{}`", with_arguments(shape, &kebab, arguments.unwrap_or(&nothing)));
+    shapes(&kebab).map(written).or_else(|| elsewhere(name))
 }
 
 /// What is no predicate or filter here.

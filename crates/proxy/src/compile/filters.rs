@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use gwanmun_config::{Diagnostics, Node, Piece, Value};
+use gwanmun_config::{Diagnostics, Node, Piece, Spanned, Value};
 
 use crate::compile::Context;
 use crate::compile::written::on_one_line;
 use crate::parts::Parts;
 use crate::plan::PlannedFilter;
+use crate::template::NO_VARIABLES;
 
 /// Filters made so far.
 pub(super) struct Filters<'a> {
@@ -37,13 +38,34 @@ impl<'a> Filters<'a> {
         pieces.iter().filter_map(|piece| self.filter(&piece.0, parts, diagnostics)).collect()
     }
 
-    /// The default filters for one route.
-    pub(super) fn defaults(
+    /// The door filters.
+    pub(super) fn door(
         &mut self,
         pieces: &[Piece],
         parts: &Parts<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Arc<PlannedFilter>> {
+        let before = diagnostics.len();
+        let planned = self.of(pieces, parts, diagnostics);
+        diagnostics.amend_since(before, |mistake| {
+            if mistake.hint.as_deref() == Some(NO_VARIABLES) {
+                let why =
+                    "door filters run before a route is found and have no variables; write {{ for a literal brace";
+                mistake.hint = Some(why.to_owned());
+            }
+        });
+        planned
+    }
+
+    /// The default filters for one route.
+    pub(super) fn defaults(
+        &mut self,
+        pieces: &[Piece],
+        parts: &Parts<'_>,
+        route: &Spanned<String>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Arc<PlannedFilter>> {
+        let before = diagnostics.len();
         let mut planned = Vec::with_capacity(pieces.len());
         for (place, piece) in pieces.iter().enumerate() {
             if self.faulty_defaults.contains(&place) {
@@ -56,6 +78,13 @@ impl<'a> Filters<'a> {
                 }
             }
         }
+        diagnostics.amend_since(before, |mistake| {
+            if mistake.hint.as_deref() == Some(NO_VARIABLES) {
+                mistake.related.push((route.span, "this route captures none".to_owned()));
+                let why = format!("route '{}' captures no variables; write {{{{ for a literal brace", route.value);
+                mistake.hint = Some(why);
+            }
+        });
         planned
     }
 

@@ -49,14 +49,28 @@ fn address(text: &Spanned<String>, diagnostics: &mut Diagnostics) -> Option<List
     if let Some(path) = text.strip_prefix("unix:") {
         return Some(ListenAddress::Unix(path.into()));
     }
-    let good = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    if !good {
+    let parts = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let good = parts.is_some_and(|(host, _)| is_host(host));
+    if !good && !diagnostics.is_damaged(text.span) {
+        let hint = match parts {
+            Some(("" | "*", port)) => format!("0.0.0.0:{port} listens on every interface"),
+            _ => "0.0.0.0:8080 listens on every interface, 127.0.0.1:8080 on this machine only".to_owned(),
+        };
         diagnostics.push(
             Diagnostic::error(format!("found '{}', wanted host:port or unix:/path", text.value), text.span)
-                .with_hint("0.0.0.0:8080 listens on every interface, 127.0.0.1:8080 on this machine only"),
+                .with_hint(hint),
         );
     }
     good.then(|| ListenAddress::Tcp(text.value.clone()))
+}
+
+/// Whether `text` is an address, or could be a name that leads to one.
+fn is_host(text: &str) -> bool {
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        // With a zone, as in fe80::1%eth0.
+        return address.split('%').next().is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+    }
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
 fn tls_of(
@@ -66,6 +80,8 @@ fn tls_of(
     diagnostics: &mut Diagnostics,
 ) -> Option<Arc<rustls::ServerConfig>> {
     let before = diagnostics.len();
+    // What could not be read was left out: nothing is said about its absence.
+    let is_whole = !diagnostics.has_error_in(tls.span) && !diagnostics.is_damaged(tls.span);
     if listener.address.starts_with("unix:") {
         diagnostics.push(Diagnostic::error("a unix socket does not speak TLS", tls.span));
     }
@@ -76,16 +92,16 @@ fn tls_of(
             Err(why) => diagnostics.push(Diagnostic::error(why, certificate.certificate.span)),
         }
     }
-    if tls.certificates.is_empty() {
+    if tls.certificates.is_empty() && is_whole {
         diagnostics.push(Diagnostic::error("a TLS listener needs a certificate", tls.span));
     }
-    if tls.client_ca.is_some() && tls.client_auth == ClientAuth::None {
+    if tls.client_ca.is_some() && tls.client_auth == ClientAuth::None && is_whole {
         diagnostics.push(
             Diagnostic::error("client-ca without client-auth asks nobody for a certificate", tls.span)
                 .with_hint("client-auth: optional, or client-auth: required"),
         );
     }
-    if diagnostics.len() > before {
+    if diagnostics.len() > before || !is_whole {
         return None;
     }
     let (ca, crl) =

@@ -32,16 +32,26 @@ pub(super) fn compile(
     ordered.sort_by_key(|route| route.order);
     let (mut matchers, mut routes) = (Vec::with_capacity(ordered.len()), Vec::with_capacity(ordered.len()));
     for route in &ordered {
-        check_id(&route.id, diagnostics);
+        if !diagnostics.is_damaged(route.id.span) {
+            check_id(&route.id, diagnostics);
+        }
         let matcher = all_of(&route.predicates, context, parts, MAX_DEPTH, diagnostics);
-        let variables = matcher.as_ref().map(Matcher::variables).unwrap_or_default();
+        let variables = match &matcher {
+            Some(matcher) => matcher.variables(),
+            None => names_in(&route.predicates),
+        };
         let parts = Parts::new(parts.clock, &variables, parts.listeners, parts.api_version);
-        let mut planned = filters.defaults(&spec.default_filters, &parts, diagnostics);
+        let mut planned = filters.defaults(&spec.default_filters, &parts, &route.id, diagnostics);
         let before = diagnostics.len();
         planned.extend(filters.of(&route.filters, &parts, diagnostics));
         let filters_are_good = diagnostics.len() == before;
         let upstream = route.upstream.as_ref().and_then(|upstream| upstreams.place(upstream, diagnostics));
-        if route.upstream.is_none() && planned.is_empty() && filters_are_good && !diagnostics.is_incomplete() {
+        if route.upstream.is_none()
+            && planned.is_empty()
+            && filters_are_good
+            && !diagnostics.is_incomplete()
+            && !diagnostics.has_error_in(route.span)
+        {
             diagnostics.push(
                 Diagnostic::error(
                     format!("route '{}' has neither an upstream nor a filter that answers", route.id.value),
@@ -74,6 +84,29 @@ pub(super) fn compile(
             (Some(router), routes)
         }
     }
+}
+
+/// Names that broken predicates would perhaps capture, so that nobody is told that they are unknown.
+fn names_in(predicates: &[Piece]) -> BTreeSet<String> {
+    fn collect(node: &Node, names: &mut BTreeSet<String>) {
+        match &node.value {
+            Value::Null => {}
+            Value::Scalar(scalar) => names.extend(scalar.text().split('{').skip(1).map(|after| {
+                let name = after.trim_start_matches('*');
+                let end = name.find(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '-' | '_'));
+                name.get(..end.unwrap_or(name.len())).unwrap_or_default().to_owned()
+            })),
+            Value::List(items) => items.iter().for_each(|item| collect(item, names)),
+            // `path: /a/{id}` in a flow map is `{id}`, a key.
+            Value::Map(entries) => entries.iter().for_each(|entry| {
+                names.insert(entry.key.clone());
+                collect(&entry.node, names);
+            }),
+        }
+    }
+    let mut names = BTreeSet::new();
+    predicates.iter().for_each(|piece| collect(&piece.0, &mut names));
+    names
 }
 
 /// An id has to look the same wherever it is shown, and be easily written in a query.
@@ -151,7 +184,10 @@ fn matcher(
 fn warn_about_shadows(router: &Router, ordered: &[&Spanned<RouteSpec>], diagnostics: &mut Diagnostics) {
     let names: BTreeSet<(usize, usize)> = router.shadowed().into_iter().collect();
     for (hidden, by) in names {
-        if let (Some(hidden), Some(by)) = (ordered.get(hidden), ordered.get(by)) {
+        // That an id stands twice has been said.
+        if let (Some(hidden), Some(by)) = (ordered.get(hidden), ordered.get(by))
+            && hidden.id.value != by.id.value
+        {
             diagnostics.push(
                 Diagnostic::warning(
                     format!("route '{}' is never reached: '{}' takes all its requests", hidden.id.value, by.id.value),

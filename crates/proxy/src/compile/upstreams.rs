@@ -1,15 +1,16 @@
 //! Upstreams: endpoints, time limits, TLS; and URLs that routes name in place.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use gwanmun_config::{Diagnostic, Diagnostics, Piece, Spanned, Timespan, Value, decode, did_you_mean};
+use gwanmun_config::{Diagnostic, Diagnostics, Piece, Span, Spanned, Timespan, Value, decode, did_you_mean};
 use rustls::ClientConfig;
 
 use crate::compile::Context;
 use crate::spec::{EndpointSpec, TimeoutsSpec, UpstreamSpec, UpstreamTlsSpec};
 use crate::upstream::tls::{ClientTls, ClientTlsFiles, client_config};
-use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
+use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, InvalidEndpoint, Timeouts, Upstream};
 
 /// Upstreams under construction, by what routes call them.
 pub(super) struct Upstreams {
@@ -64,7 +65,7 @@ impl Upstreams {
         let tls = |host: &str| ClientTls::new(client_config(&ClientTlsFiles::default())?, host);
         match Endpoint::parse(text, 1, tls) {
             Err(invalid) => {
-                diagnostics.push(Diagnostic::error(invalid.0, text.span));
+                report(invalid, text.span, diagnostics);
                 None
             }
             Ok(endpoint) => {
@@ -124,13 +125,36 @@ fn endpoint(
         }
         _ => decode(&piece.0, diagnostics)?,
     };
+    let waits_for_tls = Cell::new(false);
     let tls = |host: &str| {
-        let config = config.ok_or("its TLS settings are wrong")?;
+        let config = config.ok_or_else(|| {
+            waits_for_tls.set(true);
+            String::new()
+        })?;
         ClientTls::new(Arc::clone(config), server_name.map_or(host, |name| name.as_str()))
     };
-    Endpoint::parse(&spec.url, spec.weight.value, tls)
-        .map_err(|invalid| diagnostics.push(Diagnostic::error(invalid.0, spec.url.span)))
+    let parsed = Endpoint::parse(&spec.url, spec.weight.value, tls);
+    parsed
+        .map_err(|invalid| {
+            // What is wrong with the TLS settings has been said.
+            if !waits_for_tls.get() {
+                report(invalid, spec.url.span, diagnostics);
+            }
+        })
         .ok()
+}
+
+/// Tells why a URL is no endpoint, unless it could not be read as it was meant.
+fn report(invalid: InvalidEndpoint, span: Span, diagnostics: &mut Diagnostics) {
+    if diagnostics.is_damaged(span) {
+        return;
+    }
+    let InvalidEndpoint(message, hint) = invalid;
+    let mistake = Diagnostic::error(message, span);
+    diagnostics.push(match hint {
+        Some(hint) => mistake.with_hint(hint),
+        None => mistake,
+    });
 }
 
 fn tls(

@@ -14,7 +14,7 @@ use rustls::sign::CertifiedKey;
 use tokio_rustls::rustls;
 
 use crate::spec::ClientAuth;
-use crate::upstream::tls::{authorities, certificates, private_key};
+use crate::upstream::tls::{authorities, certificates, private_key, unfit};
 
 /// What a listener's certificates say of clients.
 pub(crate) struct ClientCertificates<'a> {
@@ -29,7 +29,7 @@ pub(crate) struct ClientCertificates<'a> {
 /// A sentence naming the file.
 pub(crate) fn certified_key(chain: &Path, key: &Path) -> Result<CertifiedKey, String> {
     CertifiedKey::from_der(certificates(chain)?, private_key(key)?, &provider())
-        .map_err(|error| format!("'{}' and '{}' do not belong together: {error}", chain.display(), key.display()))
+        .map_err(|error| unfit(&error, chain, key))
 }
 
 /// A server configuration; the first certificate serves whoever asks for no name that is there.

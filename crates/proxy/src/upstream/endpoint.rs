@@ -44,9 +44,9 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
-/// Why a URL is no endpoint: what was found and what was wanted.
+/// Why a URL is no endpoint: what was found and what was wanted; and what to do about it, where that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidEndpoint(pub String);
+pub struct InvalidEndpoint(pub String, pub Option<String>);
 
 impl Endpoint {
     /// Reads `url`; `tls` is what `https` endpoints of this upstream use.
@@ -61,7 +61,7 @@ impl Endpoint {
         let label: Arc<str> = url.into();
         if let Some(path) = url.strip_prefix("unix:") {
             if !path.starts_with('/') {
-                return Err(InvalidEndpoint(format!("found '{url}', wanted unix: and an absolute path")));
+                return Err(InvalidEndpoint(format!("found '{url}', wanted unix: and an absolute path"), None));
             }
             let address = Address::Unix(path.into());
             return Ok(Self {
@@ -74,9 +74,8 @@ impl Endpoint {
             });
         }
         let wanted = || {
-            InvalidEndpoint(format!(
-                "found '{url}', wanted http://host:port, https://…, h2c://…, dns+http://name:port or unix:/path"
-            ))
+            let wanted = "http://host:port, https://…, h2c://…, dns+http://name:port or unix:/path";
+            InvalidEndpoint(format!("found '{url}', wanted {wanted}"), near(url))
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(wanted)?;
         let (each, scheme) = scheme.strip_prefix("dns+").map_or((false, scheme), |scheme| (true, scheme));
@@ -88,25 +87,36 @@ impl Endpoint {
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#', '@']) {
-            return Err(InvalidEndpoint(format!("found '{url}', wanted no path, query or user in an endpoint")));
+            let message = format!("found '{url}', wanted no path, query or user in an endpoint");
+            return Err(InvalidEndpoint(message, None));
         }
         let parsed: Authority = authority.parse().map_err(|_| wanted())?;
         if parsed.host().is_empty() {
             return Err(wanted());
         }
         if authority.len() > parsed.host().len() && parsed.port_u16().is_none() {
-            return Err(InvalidEndpoint(format!("found '{url}', wanted a port from 1 to 65535")));
+            return Err(InvalidEndpoint(format!("found '{url}', wanted a port from 1 to 65535"), None));
         }
         let host = parsed.host().trim_start_matches('[').trim_end_matches(']');
         let resolved = Arc::new(Resolved::new(host, parsed.port_u16().unwrap_or(transport.default_port())));
         let address = if each { Address::EachOf(resolved) } else { Address::Host(resolved) };
         let tls = match transport {
-            Scheme::Https => Some(tls(host).map_err(InvalidEndpoint)?),
+            Scheme::Https => Some(tls(host).map_err(|why| InvalidEndpoint(why, None))?),
             Scheme::Http => None,
         };
         let authority = HeaderValue::from_str(authority).map_err(|_| wanted())?;
         Ok(Self { label, weight, protocol, address, authority, tls })
     }
+}
+
+/// What to write in the place of something that is no URL.
+fn near(text: &str) -> Option<String> {
+    if let Some(name) = text.strip_prefix("lb://") {
+        return Some(format!("service discovery is not there yet; dns+http://{name}:PORT asks DNS for every address"));
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let is_bare = !text.contains('/') && !host.is_empty() && port.parse::<u16>().is_ok();
+    is_bare.then(|| format!("write http://{text}"))
 }
 
 #[cfg(test)]
@@ -124,6 +134,14 @@ mod tests {
         assert!(matches!(parse("dns+http://a:1").unwrap().address, Address::EachOf(_)));
         assert!(matches!(parse("unix:/run/a.sock").unwrap().address, Address::Unix(_)));
         assert_eq!(parse("http://[::1]:80").unwrap().authority, "[::1]:80");
+    }
+
+    #[test]
+    fn what_is_nearly_an_endpoint_gets_a_hint() {
+        let hint = |url| parse(url).unwrap_err().1;
+        assert_eq!(hint("127.0.0.1:9001").as_deref(), Some("write http://127.0.0.1:9001"));
+        assert!(hint("lb://orders").unwrap().starts_with("service discovery is not there yet; dns+http://orders:"));
+        assert_eq!(hint("ftp://a"), None);
     }
 
     #[test]

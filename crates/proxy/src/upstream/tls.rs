@@ -48,7 +48,7 @@ pub(crate) fn client_config(files: &ClientTlsFiles<'_>) -> Result<Arc<ClientConf
         None => builder.with_no_client_auth(),
         Some((chain, key)) => builder
             .with_client_auth_cert(certificates(chain)?, private_key(key)?)
-            .map_err(|error| format!("certificate and key do not fit: {error}"))?,
+            .map_err(|error| unfit(&error, chain, key))?,
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -68,6 +68,15 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_file(path)
         .map_err(|error| format!("'{}' cannot be read as a PEM private key: {error}", path.display()))
+}
+
+/// Why a chain and a key cannot be used together.
+pub(crate) fn unfit(error: &rustls::Error, chain: &Path, key: &Path) -> String {
+    let (chain, key) = (chain.display(), key.display());
+    match error {
+        rustls::Error::InconsistentKeys(_) => format!("'{chain}' is not the certificate of the key '{key}'"),
+        _ => format!("'{chain}' and '{key}' cannot be used together: {error}"),
+    }
 }
 
 /// The authorities in a PEM file.
@@ -93,4 +102,18 @@ fn platform_authorities() -> Arc<RootCertStore> {
         Arc::new(roots)
     };
     Arc::clone(ROOTS.get_or_init(load))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_another_certificate_is_told_in_words() {
+        let error = rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch);
+        let said = unfit(&error, Path::new("a.pem"), Path::new("b.key"));
+        assert_eq!(said, "'a.pem' is not the certificate of the key 'b.key'");
+        let said = unfit(&rustls::Error::NoCertificatesPresented, Path::new("a.pem"), Path::new("b.key"));
+        assert!(said.starts_with("'a.pem' and 'b.key' cannot be used together: "), "{said}");
+    }
 }
