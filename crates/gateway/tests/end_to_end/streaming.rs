@@ -314,6 +314,7 @@ async fn an_upstream_learns_that_a_client_has_gone() {
     let mut client = gateway.connect().await;
     client.send("GET /left HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(client.head().await.unwrap().status(), 200);
+    assert_eq!(client.chunk().await.unwrap().as_deref(), Some(&b"first"[..]));
     drop(client);
     patiently("the upstream to notice", gone.recv()).await.unwrap();
     let line = gateway.access_line(|line| line["path"] == "/left").await;
