@@ -197,7 +197,8 @@ async fn serve_http2(
     let worker_of_streams = Rc::clone(worker);
     let service = service_fn(move |request| {
         let (worker, connection) = (Rc::clone(&worker_of_streams), Rc::clone(&connection));
-        async move { exchange(&worker, limits, &connection, None, request).await }
+        // HTTP/2 moves the future of a stream several times before it is first polled.
+        Box::pin(async move { exchange(&worker, limits, &connection, None, request).await })
     });
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
