@@ -26,12 +26,11 @@ pub(crate) fn admit(
     request: http::Request<Incoming>,
     received: &Rc<Cell<u64>>,
 ) -> (Exchange, Result<(), Fault>) {
-    let (mut parts, incoming) = request.into_parts();
-    let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+    let (parts, incoming) = request.into_parts();
     let bounds = Bounds { pause: limits.body_timeout, bytes: limits.body_bytes, internal: &plan.internal_headers };
     let body = body::bounded(Body::from_client(incoming), &bounds, received);
     let incoming = Head { method: parts.method, version: parts.version, uri: parts.uri, headers: parts.headers };
-    exchange_of(plan, limits, connection, incoming, body, upgrade)
+    exchange_of(plan, limits, connection, incoming, body)
 }
 
 /// The head of a request as it came off the wire, or as a test wrote it.
@@ -49,7 +48,6 @@ pub(crate) fn exchange_of(
     connection: &Rc<Connection>,
     head: Head,
     body: Body,
-    upgrade: Option<hyper::upgrade::OnUpgrade>,
 ) -> (Exchange, Result<(), Fault>) {
     let Head { method, version, uri, mut headers } = head;
     let trusted = match connection.peer {
@@ -71,7 +69,7 @@ pub(crate) fn exchange_of(
     let host = host(version, &uri, &mut headers);
     let target = target(&method, &uri);
     let present = Present::of(&headers);
-    let upgrade_asked = if present.hop_by_hop { upgrade_of(version, &headers, upgrade) } else { None };
+    let upgrade_asked = if present.hop_by_hop { upgrade_of(version, &headers) } else { None };
     if present.hop_by_hop {
         forward::remove_hop_by_hop(&mut headers);
     }
@@ -201,7 +199,7 @@ fn uri_length(uri: &http::Uri) -> usize {
 }
 
 /// HTTP/1.1 only: HTTP/2 has another way (RFC 9113 section 8.6).
-fn upgrade_of(version: Version, headers: &HeaderMap, client: Option<hyper::upgrade::OnUpgrade>) -> Option<Upgrade> {
+fn upgrade_of(version: Version, headers: &HeaderMap) -> Option<Upgrade> {
     if version != Version::HTTP_11 {
         return None;
     }
@@ -212,7 +210,7 @@ fn upgrade_of(version: Version, headers: &HeaderMap, client: Option<hyper::upgra
     // HTTP/2 is spoken from the start or not at all.
     let http2 =
         protocol.as_bytes().split(|&byte| byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"h2c"));
-    (nominated && !http2).then(|| Upgrade { protocol: protocol.clone(), client })
+    (nominated && !http2).then(|| Upgrade { protocol: protocol.clone() })
 }
 
 #[cfg(test)]

@@ -45,8 +45,6 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) struct Upgrade {
     pub(crate) protocol: HeaderValue,
-    /// The client's side of the stream, once both have agreed; `None` where there is no network.
-    pub(crate) client: Option<hyper::upgrade::OnUpgrade>,
 }
 
 /// Cleartext or TLS.

@@ -1,5 +1,6 @@
 //! Where connections come from: sockets, TLS, and the streams that the HTTP codecs read.
 
+pub(crate) mod accept;
 pub(crate) mod bind;
 pub(crate) mod deferred;
 pub(crate) mod idle;

@@ -176,7 +176,7 @@ impl Rehearsal {
         let (head, body, answer) = self.into_head(listener);
         let stand_in = StandIn { answer: RefCell::new(answer), sent: RefCell::default() };
 
-        let (mut exchange, admitted) = exchange_of(plan, &listener.limits, &connection, head, Body::from(body), None);
+        let (mut exchange, admitted) = exchange_of(plan, &listener.limits, &connection, head, Body::from(body));
         let response = match admitted {
             Ok(()) => handle(plan, &mut exchange, &stand_in, watch).await,
             Err(fault) => {

@@ -1,19 +1,18 @@
 //! From an accepted connection to exchanges: TLS, which HTTP, and then request by request.
 
+mod http1;
+mod http2;
+
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Version, header};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use hyper_util::rt::TokioIo;
 use tokio_rustls::TlsAcceptor;
 
 use crate::admit::admit;
@@ -21,108 +20,19 @@ use crate::body::Recorded;
 use crate::exchange::{Connection, Scheme};
 use crate::finish::{Began, Finish};
 use crate::handle::{Unwatched, handle};
-use crate::listen::bind::Socketed;
-use crate::listen::deferred::{Outlet, deferred};
+use crate::listen::accept::Arrived;
+use crate::listen::deferred::Outlet;
 use crate::listen::idle::IdleWatch;
 use crate::listen::stream::{Carrier, ServerIo};
 use crate::plan::{Limits, Listener};
 use crate::reply;
-use crate::worker::{ConnectionPermit, LocalExecutor, Worker};
+use crate::worker::{ConnectionPermit, Worker};
 
-/// After a failed accept (out of file handles, say) the next try waits so long.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// HTTP/2 flow-control windows (RFC 9113 section 5.2).
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// While draining, a connection that has said nothing yet may still begin to speak for so long.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// What one stream may have waiting for a client that does not read.
-const SEND_BUFFER: usize = 64 * 1024;
 
-/// Accepts connections of one listener until draining begins, and then those that the system has accepted already:
-/// closing the socket would reset them.
-pub(crate) async fn accept(worker: Rc<Worker>, index: usize, socket: Socketed) -> std::io::Result<()> {
-    let door = Door::open(socket)?;
-    loop {
-        tokio::select! {
-            biased;
-            () = worker.drain.begun() => break,
-            arrived = poll_fn(|cx| door.poll_accept(cx)) => match arrived {
-                Ok(arrived) => begin(&worker, index, arrived),
-                Err(error) => pause(&error).await,
-            },
-        }
-    }
-    // Lets the runtime hear of what has come meanwhile.
-    tokio::task::yield_now().await;
-    while let Some(Ok(arrived)) = poll_fn(|cx| Poll::Ready(at_once(door.poll_accept(cx)))).await {
-        begin(&worker, index, arrived);
-    }
-    Ok(())
-}
-
-/// A listening socket.
-enum Door {
-    Tcp { listener: TcpListener, port: u16 },
-    Unix(UnixListener),
-}
-
-impl Door {
-    fn open(socket: Socketed) -> std::io::Result<Self> {
-        Ok(match socket {
-            Socketed::Tcp(listener) => {
-                let listener = TcpListener::from_std(listener)?;
-                let port = listener.local_addr()?.port();
-                Self::Tcp { listener, port }
-            }
-            Socketed::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
-        })
-    }
-
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<Arrived>> {
-        match self {
-            Self::Tcp { listener, port } => {
-                listener.poll_accept(cx).map_ok(|(stream, peer)| Arrived::Tcp { stream, peer, port: *port })
-            }
-            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Arrived::Unix(stream)),
-        }
-    }
-}
-
-fn at_once<T>(poll: Poll<T>) -> Option<T> {
-    match poll {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
-}
-
-async fn pause(error: &std::io::Error) {
-    tracing::warn!(event = "accept-failed", %error, "a connection could not be accepted");
-    tokio::time::sleep(ACCEPT_PAUSE).await;
-}
-
-enum Arrived {
-    Tcp { stream: TcpStream, peer: SocketAddr, port: u16 },
-    Unix(tokio::net::UnixStream),
-}
-
-/// Serves a connection in a task of its own, unless there are too many.
-fn begin(worker: &Rc<Worker>, index: usize, arrived: Arrived) {
-    let plan = worker.plan();
-    let Some(listener) = plan.plan.listeners.get(index).cloned() else { return };
-    let Some(permit) = ConnectionPermit::take(worker, index, listener.limits.connections) else {
-        tracing::warn!(event = "connections-exceeded", listener = %listener.name, limit = listener.limits.connections, "a connection was refused");
-        return;
-    };
-    let worker = Rc::clone(worker);
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection(&worker, index, &listener, arrived, Rc::new(permit)).await {
-            tracing::debug!(event = "connection-ended", listener = %listener.name, error = %error, "a connection ended early");
-        }
-    });
-}
-
-async fn connection(
+/// Serves one connection to its end.
+pub(crate) async fn connection(
     worker: &Rc<Worker>,
     index: usize,
     listener: &Listener,
@@ -160,56 +70,11 @@ async fn connection(
     };
     let shared = Rc::new(Connection::new(peer, std::sync::Arc::clone(&listener.name), index, scheme, port));
     if http2 {
-        serve_http2(worker, listener.limits, shared, &permit, io).await?
+        http2::serve(worker, listener.limits, shared, &permit, io).await?
     } else {
-        serve_http1(worker, listener.limits, shared, &permit, io).await?
+        http1::serve(worker, listener.limits, shared, &permit, io).await?
     }
     Ok(())
-}
-
-async fn serve_http1(
-    worker: &Rc<Worker>,
-    limits: Limits,
-    connection: Rc<Connection>,
-    permit: &Rc<ConnectionPermit>,
-    io: ServerIo,
-) -> hyper::Result<()> {
-    let service = service_fn(|request| exchange(worker, limits, &connection, Some(permit), request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_headers(limits.header_count)
-        .max_buf_size(limits.header_bytes.max(8192))
-        .serve_connection(TokioIo::new(io), service)
-        .with_upgrades();
-    until_drained(worker, permit, pin!(connection), |connection| connection.graceful_shutdown(), None).await
-}
-
-async fn serve_http2(
-    worker: &Rc<Worker>,
-    limits: Limits,
-    connection: Rc<Connection>,
-    permit: &Rc<ConnectionPermit>,
-    io: ServerIo,
-) -> hyper::Result<()> {
-    let (io, outlet) = deferred(io);
-    let idle = IdleWatch::new(Rc::clone(&connection), limits.idle_timeout);
-    let worker_of_streams = Rc::clone(worker);
-    let service = service_fn(move |request| {
-        let (worker, connection) = (Rc::clone(&worker_of_streams), Rc::clone(&connection));
-        // HTTP/2 moves the future of a stream several times before it is first polled.
-        Box::pin(async move { exchange(&worker, limits, &connection, None, request).await })
-    });
-    let connection = http2::Builder::new(LocalExecutor)
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
-        .serve_connection(io, service);
-    until_drained(worker, permit, pin!(connection), |connection| connection.graceful_shutdown(), Some((outlet, idle)))
-        .await
 }
 
 /// Drives a connection to its end; when the worker drains, or nothing runs for too long, it is told to finish what runs.
@@ -256,7 +121,7 @@ async fn exchange(
     limits: Limits,
     connection: &Rc<Connection>,
     permit: Option<&Rc<ConnectionPermit>>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<http::Response<Recorded>, Infallible> {
     let plan = worker.plan();
     let began = Began {
@@ -266,6 +131,7 @@ async fn exchange(
         _in_flight: plan.metrics.in_flight(connection.listener_index),
     };
     let version = request.version();
+    let upgraded = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
     let (exchange, admitted) = admit(&plan.plan, &limits, connection, request, &began.received);
     // From here on there will be a record, also if the client leaves and this is dropped.
     let mut finish = Box::new(Finish::of(Rc::clone(worker), Rc::clone(&plan), began, exchange));
@@ -283,8 +149,11 @@ async fn exchange(
     let permit = permit.map(Rc::clone);
     tokio::task::spawn_local(async move {
         let _permit = permit;
-        let passed = tunnel.run(limits.upgrade_idle_timeout).await;
-        finish.passed(passed);
+        let Some(upgraded) = upgraded else { return };
+        if let Ok(client) = upgraded.await {
+            let passed = tunnel.run(TokioIo::new(client), limits.upgrade_idle_timeout).await;
+            finish.passed(passed);
+        }
     });
     Ok(response.map(|body| Recorded::new(body, None)))
 }

@@ -12,9 +12,9 @@ use gwanmun_telemetry::metrics::Metrics;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
+use crate::listen::accept;
 use crate::listen::bind::{Socketed, bind};
 use crate::plan::{ListenAddress, Listener, Plan};
-use crate::serve;
 use crate::worker::Worker;
 
 /// What workers share.
@@ -175,7 +175,7 @@ fn run(shared: &Arc<Shared>, sockets: Vec<(usize, Socketed)>, mut orders: watch:
         let worker = Worker::new(Arc::clone(shared));
         let mut tasks = Vec::new();
         for (index, socket) in sockets {
-            tasks.push(tokio::task::spawn_local(serve::accept(std::rc::Rc::clone(&worker), index, socket)));
+            tasks.push(tokio::task::spawn_local(accept::accept(std::rc::Rc::clone(&worker), index, socket)));
         }
         let house = tokio::task::spawn_local({
             let worker = std::rc::Rc::clone(&worker);

@@ -8,7 +8,6 @@ use gwanmun_core::{Code, Fault};
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::{CONNECTION, UPGRADE};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
@@ -27,7 +26,6 @@ pub(crate) struct Tunnel {
     upstream: Io,
     /// What the upstream has said after its `101`.
     early: Bytes,
-    client: Option<hyper::upgrade::OnUpgrade>,
 }
 
 /// Bytes that went through, for the record.
@@ -50,17 +48,15 @@ pub(crate) fn begin(exchange: &mut Exchange, head: ResponseHead, call: Call) -> 
     response.headers_mut().insert(UPGRADE, protocol);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     let (upstream, early) = call.into_upgraded();
-    exchange.tunnel = Some(Tunnel { upstream, early, client: upgrade.client });
+    exchange.tunnel = Some(Tunnel { upstream, early });
     Ok(response)
 }
 
 impl Tunnel {
-    /// Pipes until both sides have ended, one broke, or nothing moved for `idle`.
-    pub(crate) async fn run(self, idle: Duration) -> Passed {
-        let Some(client) = self.client else { return Passed::default() };
-        let Ok(client) = client.await else { return Passed::default() };
+    /// Pipes between `client` and the upstream until both sides have ended, one broke, or nothing moved for `idle`.
+    pub(crate) async fn run(self, client: impl AsyncRead + AsyncWrite, idle: Duration) -> Passed {
         let moved = std::cell::Cell::new(Instant::now());
-        let (mut client_read, mut client_write) = tokio::io::split(TokioIo::new(client));
+        let (mut client_read, mut client_write) = tokio::io::split(client);
         let (mut upstream_read, mut upstream_write) = tokio::io::split(self.upstream);
         let early = u64::try_from(self.early.len()).unwrap_or(0);
         let counts = (std::cell::Cell::new(0), std::cell::Cell::new(early));

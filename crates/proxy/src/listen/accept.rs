@@ -1,0 +1,99 @@
+//! Accepting: every connection of a listener becomes a task of its own, unless there are too many.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use crate::listen::bind::Socketed;
+use crate::serve;
+use crate::worker::{ConnectionPermit, Worker};
+
+/// After a failed accept (out of file handles, say) the next try waits so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Accepts connections of one listener until draining begins, and then those that the system has accepted already:
+/// closing the socket would reset them.
+pub(crate) async fn accept(worker: Rc<Worker>, index: usize, socket: Socketed) -> std::io::Result<()> {
+    let door = Door::open(socket)?;
+    loop {
+        tokio::select! {
+            biased;
+            () = worker.drain.begun() => break,
+            arrived = poll_fn(|cx| door.poll_accept(cx)) => match arrived {
+                Ok(arrived) => begin(&worker, index, arrived),
+                Err(error) => pause(&error).await,
+            },
+        }
+    }
+    // Lets the runtime hear of what has come meanwhile.
+    tokio::task::yield_now().await;
+    while let Some(Ok(arrived)) = poll_fn(|cx| Poll::Ready(at_once(door.poll_accept(cx)))).await {
+        begin(&worker, index, arrived);
+    }
+    Ok(())
+}
+
+/// A listening socket.
+enum Door {
+    Tcp { listener: TcpListener, port: u16 },
+    Unix(UnixListener),
+}
+
+impl Door {
+    fn open(socket: Socketed) -> std::io::Result<Self> {
+        Ok(match socket {
+            Socketed::Tcp(listener) => {
+                let listener = TcpListener::from_std(listener)?;
+                let port = listener.local_addr()?.port();
+                Self::Tcp { listener, port }
+            }
+            Socketed::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<Arrived>> {
+        match self {
+            Self::Tcp { listener, port } => {
+                listener.poll_accept(cx).map_ok(|(stream, peer)| Arrived::Tcp { stream, peer, port: *port })
+            }
+            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Arrived::Unix(stream)),
+        }
+    }
+}
+
+fn at_once<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+async fn pause(error: &std::io::Error) {
+    tracing::warn!(event = "accept-failed", %error, "a connection could not be accepted");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+pub(crate) enum Arrived {
+    Tcp { stream: TcpStream, peer: SocketAddr, port: u16 },
+    Unix(UnixStream),
+}
+
+/// Serves a connection in a task of its own, unless there are too many.
+fn begin(worker: &Rc<Worker>, index: usize, arrived: Arrived) {
+    let plan = worker.plan();
+    let Some(listener) = plan.plan.listeners.get(index).cloned() else { return };
+    let Some(permit) = ConnectionPermit::take(worker, index, listener.limits.connections) else {
+        tracing::warn!(event = "connections-exceeded", listener = %listener.name, limit = listener.limits.connections, "a connection was refused");
+        return;
+    };
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        if let Err(error) = serve::connection(&worker, index, &listener, arrived, Rc::new(permit)).await {
+            tracing::debug!(event = "connection-ended", listener = %listener.name, error = %error, "a connection ended early");
+        }
+    });
+}
