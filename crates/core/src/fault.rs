@@ -112,6 +112,8 @@ codes! {
     HeadersTooLarge = "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, Client, "the header section is too large";
     /// The body is larger than the limit.
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, Client, "the body is too large";
+    /// The client expects something of us that we do not do (`Expect`, RFC 9110 section 10.1.1).
+    ExpectationFailed = "expectation-failed", EXPECTATION_FAILED, Client, "the expectation cannot be met";
     /// The client was too slow.
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, Client, "the request took too long to arrive";
     /// No connection to the upstream could be made or kept.

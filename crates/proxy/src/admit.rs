@@ -1,7 +1,6 @@
 //! The door: what came off the wire becomes an Exchange, cleaned. Everything that reads a request later (routing,
 //! authorisation, log, upstream) reads what was decided here.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use gwanmun_core::{Code, Fault};
@@ -9,29 +8,13 @@ use gwanmun_telemetry::trace::TraceContext;
 use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
-use hyper::body::Incoming;
 
-use crate::body::{self, Body, Bounds};
+use crate::body::Body;
 use crate::client_address;
 use crate::exchange::{Connection, Exchange, Request, Upgrade};
 use crate::forward::{self, Present, TRACEPARENT};
 use crate::plan::{Limits, Plan};
 use crate::record::Record;
-
-/// Makes an exchange of a request. A fault comes with the exchange too, since even a refusal is answered and recorded.
-pub(crate) fn admit(
-    plan: &Plan,
-    limits: &Limits,
-    connection: &Rc<Connection>,
-    request: http::Request<Incoming>,
-    received: &Rc<Cell<u64>>,
-) -> (Exchange, Result<(), Fault>) {
-    let (parts, incoming) = request.into_parts();
-    let bounds = Bounds { pause: limits.body_timeout, bytes: limits.body_bytes, internal: &plan.internal_headers };
-    let body = body::bounded(Body::from_client(incoming), &bounds, received);
-    let incoming = Head { method: parts.method, version: parts.version, uri: parts.uri, headers: parts.headers };
-    exchange_of(plan, limits, connection, incoming, body)
-}
 
 /// The head of a request as it came off the wire, or as a test wrote it.
 pub(crate) struct Head {
@@ -41,7 +24,8 @@ pub(crate) struct Head {
     pub(crate) headers: HeaderMap,
 }
 
-/// Cleans a head and makes an exchange of it.
+/// Cleans a head and makes an exchange of it. A fault comes with the exchange too, since even a refusal is answered and
+/// recorded.
 pub(crate) fn exchange_of(
     plan: &Plan,
     limits: &Limits,

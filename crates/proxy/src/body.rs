@@ -2,6 +2,7 @@
 //! `listen` and in the upstream codec.
 
 mod followed;
+mod inspection;
 mod paced;
 mod recorded;
 
@@ -15,6 +16,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 pub(crate) use followed::followed;
+pub(crate) use inspection::Inspection;
 pub(crate) use paced::{Bounds, bounded, paced};
 pub(crate) use recorded::Recorded;
 

@@ -21,12 +21,12 @@ use crate::body::Body;
 use crate::exchange::{Connection, Exchange, Scheme};
 use crate::filter::Response;
 use crate::forward;
+use crate::h1::encode::Framing;
 use crate::handle::{Forward, Target, Watch, handle};
 use crate::parts::Invalid;
 use crate::plan::{Limits, ListenAddress, Listener, Plan};
 use crate::reply;
 use crate::upstream::balance::RoundRobin;
-use crate::upstream::h1::Framing;
 use crate::upstream::{Upstream, origin, send};
 
 /// Where requests come from if nothing else is said.

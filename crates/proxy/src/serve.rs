@@ -3,29 +3,28 @@
 mod http1;
 mod http2;
 
-use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::cell::Cell;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Version, header};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use gwanmun_telemetry::trace::TraceContext;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 use tokio_rustls::TlsAcceptor;
 
-use crate::admit::admit;
-use crate::body::Recorded;
-use crate::exchange::{Connection, Scheme};
+use crate::admit::{Head, exchange_of};
+use crate::body::Body;
+use crate::exchange::{self, Connection, Exchange, Scheme};
+use crate::filter::Response;
 use crate::finish::{Began, Finish};
+use crate::h1::request::Refused;
 use crate::handle::{Unwatched, handle};
 use crate::listen::accept::Arrived;
-use crate::listen::deferred::Outlet;
-use crate::listen::idle::IdleWatch;
 use crate::listen::stream::{Carrier, ServerIo};
 use crate::plan::{Limits, Listener};
+use crate::record::Record;
 use crate::reply;
+use crate::tunnel::Tunnel;
 use crate::worker::{ConnectionPermit, Worker};
 
 /// While draining, a connection that has said nothing yet may still begin to speak for so long.
@@ -70,90 +69,75 @@ pub(crate) async fn connection(
     };
     let shared = Rc::new(Connection::new(peer, std::sync::Arc::clone(&listener.name), index, scheme, port));
     if http2 {
-        http2::serve(worker, listener.limits, shared, &permit, io).await?
+        http2::serve(worker, listener.limits, shared, &permit, io).await?;
     } else {
-        http1::serve(worker, listener.limits, shared, &permit, io).await?
+        http1::serve(worker, listener.limits, shared, &permit, io).await;
     }
     Ok(())
 }
 
-/// Drives a connection to its end; when the worker drains, or nothing runs for too long, it is told to finish what runs.
-async fn until_drained<C: Future<Output = hyper::Result<()>>>(
-    worker: &Rc<Worker>,
-    permit: &ConnectionPermit,
-    mut connection: Pin<&mut C>,
-    finish: impl Fn(Pin<&mut C>),
-    mut http2: Option<(Outlet, IdleWatch)>,
-) -> hyper::Result<()> {
-    let (mut registered, mut told) = (false, false);
-    poll_fn(|cx| {
-        if !registered {
-            registered = true;
-            permit.wake(cx.waker());
-        }
-        // Polled before it is told: a request that has come already is still answered.
-        let mut outcome = connection.as_mut().poll(cx);
-        if outcome.is_pending() && worker.drain.has_begun() && !told {
-            told = true;
-            finish(connection.as_mut());
-            outcome = connection.as_mut().poll(cx);
-        }
-        let Some((outlet, idle)) = &mut http2 else { return outcome };
-        if outcome.is_pending() && idle.poll_idle(cx).is_ready() {
-            if told {
-                // It was told long ago.
-                return Poll::Ready(Ok(()));
-            }
-            told = true;
-            finish(connection.as_mut());
-            outcome = connection.as_mut().poll(cx);
-        }
-        outlet.drain(cx);
-        outcome
-    })
-    .await
+/// An exchange with its answer; what is left is to send it.
+pub(crate) struct Answered {
+    pub(crate) response: Response,
+    /// Ends when the last byte has left.
+    pub(crate) finish: Box<Finish>,
+    /// What goes on after a `101`.
+    pub(crate) tunnel: Option<Tunnel>,
 }
 
-/// One request: admitted, handled, and recorded when its answer has left. `permit` is the connection's, where a tunnel may
-/// outlive it.
+/// One request: admitted and handled. `received` counts what comes of `body`.
 async fn exchange(
     worker: &Rc<Worker>,
-    limits: Limits,
+    limits: &Limits,
     connection: &Rc<Connection>,
-    permit: Option<&Rc<ConnectionPermit>>,
-    mut request: Request<Incoming>,
-) -> Result<http::Response<Recorded>, Infallible> {
+    head: Head,
+    body: Body,
+    received: Rc<Cell<u64>>,
+) -> Answered {
     let plan = worker.plan();
     let began = Began {
-        method: request.method().clone(),
-        user_agent: request.headers().get(header::USER_AGENT).cloned(),
-        received: Rc::default(),
+        method: head.method.clone(),
+        user_agent: head.headers.get(header::USER_AGENT).cloned(),
+        received,
         _in_flight: plan.metrics.in_flight(connection.listener_index),
     };
-    let version = request.version();
-    let upgraded = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
-    let (exchange, admitted) = admit(&plan.plan, &limits, connection, request, &began.received);
+    let (exchange, admitted) = exchange_of(&plan.plan, limits, connection, head, body);
     // From here on there will be a record, also if the client leaves and this is dropped.
     let mut finish = Box::new(Finish::of(Rc::clone(worker), Rc::clone(&plan), began, exchange));
-    let mut response = match admitted {
+    let response = match admitted {
         Ok(()) => handle(&plan.plan, &mut finish.exchange, &*plan, &mut Unwatched).await,
         Err(fault) => reply::to_fault(&mut finish.exchange, &fault),
     };
-    if worker.drain.has_begun() && version == Version::HTTP_11 {
-        response.headers_mut().entry(header::CONNECTION).or_insert(header::HeaderValue::from_static("close"));
-    }
+    answered(response, finish)
+}
+
+/// A request that could not be read is answered and recorded all the same.
+fn refused(worker: &Rc<Worker>, connection: &Rc<Connection>, refused: Refused) -> Answered {
+    let plan = worker.plan();
+    let (method, uri, version) = refused.line.unwrap_or_else(|| (unread_method(), Uri::default(), Version::HTTP_11));
+    let began = Began {
+        method: method.clone(),
+        user_agent: None,
+        received: Rc::default(),
+        _in_flight: plan.metrics.in_flight(connection.listener_index),
+    };
+    let target = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    let request = exchange::Request::new(method, version, target, HeaderMap::new(), Body::Empty);
+    let client = connection.peer.map(|peer| peer.ip().to_canonical());
+    let record = Record::begin(TraceContext::new_root(false));
+    let exchange = Exchange::new(Rc::clone(connection), client, None, request, record, 0);
+    let mut finish = Box::new(Finish::of(Rc::clone(worker), Rc::clone(&plan), began, exchange));
+    let response = reply::to_fault(&mut finish.exchange, &refused.fault);
+    answered(response, finish)
+}
+
+/// What the log says for the method of a request whose first line could not be read.
+fn unread_method() -> Method {
+    Method::from_bytes(b"-").unwrap_or_default()
+}
+
+fn answered(response: Response, mut finish: Box<Finish>) -> Answered {
     finish.answered(response.status());
-    let tunnel = finish.exchange.tunnel.take().filter(|_| response.status() == http::StatusCode::SWITCHING_PROTOCOLS);
-    let Some(tunnel) = tunnel else { return Ok(response.map(|body| Recorded::new(body, Some(finish)))) };
-    // The connection goes on as a tunnel: it still counts, and draining waits for it.
-    let permit = permit.map(Rc::clone);
-    tokio::task::spawn_local(async move {
-        let _permit = permit;
-        let Some(upgraded) = upgraded else { return };
-        if let Ok(client) = upgraded.await {
-            let passed = tunnel.run(TokioIo::new(client), limits.upgrade_idle_timeout).await;
-            finish.passed(passed);
-        }
-    });
-    Ok(response.map(|body| Recorded::new(body, None)))
+    let tunnel = finish.exchange.tunnel.take().filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
+    Answered { response, finish, tunnel }
 }

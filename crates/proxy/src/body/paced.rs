@@ -14,7 +14,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::Body;
-use crate::forward;
+use super::inspection::Inspection;
 use crate::plan::InternalHeaders;
 
 /// Bounds of what a client sends.
@@ -34,7 +34,7 @@ pub(crate) fn paced(body: Body, pause: Duration, deadline: Option<Instant>, late
 
 /// Bounds a client's body and counts its bytes.
 pub(crate) fn bounded(body: Body, bounds: &Bounds<'_>, count: &Rc<Cell<u64>>) -> Body {
-    let inspection = Inspection { limit: bounds.bytes, count: Rc::clone(count), internal: Arc::clone(bounds.internal) };
+    let inspection = Inspection::new(bounds.bytes, count, bounds.internal);
     let (pause, late) = (bounds.pause, Code::RequestTimeout);
     boxed(Paced { body, pause, deadline: None, late, inspection: Some(inspection), timer: None, timer_runs: false })
 }
@@ -69,29 +69,6 @@ impl Paced {
             Some(timer) => timer.as_mut().poll(cx),
             None => Poll::Pending,
         }
-    }
-}
-
-/// What is done with a client's pieces.
-struct Inspection {
-    limit: Option<u64>,
-    count: Rc<Cell<u64>>,
-    internal: Arc<InternalHeaders>,
-}
-
-impl Inspection {
-    fn inspect(&self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Fault> {
-        if let Some(trailers) = frame.trailers_mut() {
-            forward::clean_trailers(trailers, &self.internal);
-        }
-        if let Some(data) = frame.data_ref() {
-            let total = self.count.get().saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-            self.count.set(total);
-            if self.limit.is_some_and(|limit| total > limit) {
-                return Err(Fault::new(Code::BodyTooLarge, "the body is larger than body-bytes"));
-            }
-        }
-        Ok(frame)
     }
 }
 

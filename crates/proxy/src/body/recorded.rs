@@ -14,12 +14,12 @@ use crate::finish::Finish;
 /// A response's body with what is to be done at its end.
 pub(crate) struct Recorded {
     body: Body,
-    finish: Option<Box<Finish>>,
+    finish: Box<Finish>,
 }
 
 impl Recorded {
-    /// Ends `finish` with `body`; a tunnel keeps its own.
-    pub(crate) fn new(body: Body, finish: Option<Box<Finish>>) -> Self {
+    /// Ends `finish` with `body`.
+    pub(crate) fn new(body: Body, finish: Box<Finish>) -> Self {
         Self { body, finish }
     }
 }
@@ -32,15 +32,11 @@ impl http_body::Body for Recorded {
         let piece = Pin::new(&mut self.body).poll_frame(cx);
         match &piece {
             Poll::Ready(Some(Ok(frame))) => {
-                if let (Some(data), Some(finish)) = (frame.data_ref(), &mut self.finish) {
-                    finish.sent(data.len());
+                if let Some(data) = frame.data_ref() {
+                    self.finish.sent(data.len());
                 }
             }
-            Poll::Ready(Some(Err(fault))) => {
-                if let Some(finish) = &mut self.finish {
-                    finish.failed(fault);
-                }
-            }
+            Poll::Ready(Some(Err(fault))) => self.finish.failed(fault),
             Poll::Ready(None) | Poll::Pending => {}
         }
         piece

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
@@ -17,7 +18,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A connected stream. A client that takes nothing of what waits for it loses it after a while: what waits holds memory
 /// and an upstream's connection, and nothing else would ever end that.
 pub(crate) struct ServerIo {
-    ahead: Bytes,
+    ahead: BytesMut,
     carrier: Carrier,
     /// How long a write may wait.
     patience: Duration,
@@ -33,7 +34,29 @@ pub(crate) enum Carrier {
 
 impl ServerIo {
     pub(crate) fn new(carrier: Carrier, patience: Duration) -> Self {
-        Self { ahead: Bytes::new(), carrier, patience, waiting: None }
+        Self { ahead: BytesMut::new(), carrier, patience, waiting: None }
+    }
+
+    /// What was read to find out which protocol this is.
+    pub(crate) fn take_ahead(&mut self) -> BytesMut {
+        std::mem::take(&mut self.ahead)
+    }
+
+    /// Whether what was written may wait for a flush.
+    pub(crate) fn holds_back_writes(&self) -> bool {
+        matches!(self.carrier, Carrier::Tls(_))
+    }
+
+    /// Makes the end of this connection an error for the client, so that it takes nothing for complete that is not.
+    pub(crate) fn reset_at_end(&self) {
+        let outcome = match &self.carrier {
+            Carrier::Tcp(stream) => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+            Carrier::Tls(stream) => SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO)),
+            Carrier::Unix(_) => Ok(()),
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(event = "reset-failed", %error, "a connection ends without a reset");
+        }
     }
 
     /// The outcome of a write, or the end of our patience.
@@ -50,7 +73,7 @@ impl ServerIo {
     /// Reads until it is clear whether the client speaks HTTP/2; what was read is read again later. `None` if the client
     /// left without a word.
     pub(crate) async fn begins_with_http2(&mut self) -> io::Result<Option<bool>> {
-        let mut read = BytesMut::with_capacity(4096);
+        let mut read = BytesMut::with_capacity(8192);
         let decided = loop {
             if self.carrier.read_buf(&mut read).await? == 0 {
                 break if read.is_empty() { None } else { Some(false) };
@@ -63,7 +86,7 @@ impl ServerIo {
                 break Some(false);
             }
         };
-        self.ahead = read.freeze();
+        self.ahead = read;
         Ok(decided)
     }
 }

@@ -1,17 +1,51 @@
-//! HTTP/1 on a connection.
+//! HTTP/1 on a connection: request after request, each read in one piece where it comes in one, answered with one write
+//! where the answer is small. The bytes are `crate::h1`'s; here is what waits for them.
 
-use std::pin::pin;
+mod answer;
+mod client_body;
+mod date;
+mod line;
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use gwanmun_core::{Code, Fault};
+use http::header::CONNECTION;
+use http::{Method, Version};
+use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 
-use super::{exchange, until_drained};
+use self::answer::Cut;
+use self::client_body::ClientBody;
+use self::date::with_date;
+use self::line::{Line, SharedLine, Stream};
+use super::{Answered, exchange, refused};
+use crate::admit;
+use crate::body::Body;
 use crate::exchange::Connection;
+use crate::h1::body::Body as Rest;
+use crate::h1::encode::{self, Framing, ResponseHead};
+use crate::h1::fields;
+use crate::h1::head::{Bounds, Search};
+use crate::h1::request::{self, Head, Refused, RequestBounds};
 use crate::listen::stream::ServerIo;
+use crate::outbox::Outbox;
+use crate::patience::Patience;
 use crate::plan::Limits;
 use crate::worker::{ConnectionPermit, Worker};
+
+/// While draining, a connection on which nothing runs is still listened to for so long: its next request may be on its
+/// way.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// After an answer that the client may not have read yet, what it still sends is taken from it for so long, since closing
+/// upon unread bytes would take the answer back from it (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+/// And so much of it.
+const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Serves request after request.
 pub(super) async fn serve(
@@ -20,14 +54,283 @@ pub(super) async fn serve(
     connection: Rc<Connection>,
     permit: &Rc<ConnectionPermit>,
     io: ServerIo,
-) -> hyper::Result<()> {
-    let service = service_fn(|request| exchange(worker, limits, &connection, Some(permit), request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_headers(limits.header_count)
-        .max_buf_size(limits.header_bytes.max(8192))
-        .serve_connection(TokioIo::new(io), service)
-        .with_upgrades();
-    until_drained(worker, permit, pin!(connection), |connection| connection.graceful_shutdown(), None).await
+) {
+    poll_fn(|cx| {
+        permit.wake(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let line = Line::new(io);
+    let mut outbox = Outbox::default();
+    let mut patience = Patience::default();
+    let mut first = true;
+    loop {
+        let next = next(worker, &limits, &line, &mut patience, first).await;
+        first = false;
+        let outcome = match next {
+            Next::Request(head) => one(worker, &limits, &connection, &line, &mut outbox, *head).await,
+            Next::Refused(refusal) => {
+                let answered = refused(worker, &connection, *refusal);
+                answer(worker, &limits, &line, &mut outbox, answered, Asked::UNKNOWN).await
+            }
+            Next::Over => return,
+        };
+        match outcome {
+            After::Again => line.borrow_mut().rest_between_requests(),
+            After::Close => break,
+            After::Reset => {
+                line.borrow().io.reset_at_end();
+                return;
+            }
+            After::Gone => return,
+        }
+    }
+    linger(&line, &mut patience).await;
+}
+
+/// What comes next on a connection.
+enum Next {
+    Request(Box<Head>),
+    Refused(Box<Refused>),
+    /// Nothing more.
+    Over,
+}
+
+/// What becomes of a connection after an exchange.
+enum After {
+    /// It takes another request.
+    Again,
+    /// It ends in good order.
+    Close,
+    /// It ends so that the client notices that the answer is not whole.
+    Reset,
+    /// It has ended.
+    Gone,
+}
+
+/// Waits for the next request's head.
+async fn next(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, patience: &mut Patience, first: bool) -> Next {
+    let bounds = RequestBounds {
+        head: Bounds { bytes: limits.header_bytes, fields: limits.header_count },
+        target: limits.uri_bytes,
+    };
+    let mut search = Search::default();
+    let (mut quiet_since, mut head_since, mut drains_since) = (None, None, None);
+    let mut at_start = true;
+    poll_fn(|cx| {
+        let line = &mut *line.borrow_mut();
+        loop {
+            if at_start {
+                // Some clients end a body with a line of its own (RFC 9112 section 2.2).
+                match line.inbound.get(..2) {
+                    Some(b"\r\n") => {
+                        let _ = line.inbound.split_to(2);
+                        at_start = false;
+                    }
+                    Some(_) => at_start = false,
+                    None => {}
+                }
+            }
+            let may_be_blank = at_start && line.inbound.first() == Some(&b'\r');
+            if !line.inbound.is_empty() && !may_be_blank {
+                match request::take(&mut line.inbound, &mut search, bounds) {
+                    Ok(Some(head)) => return Poll::Ready(Next::Request(Box::new(head))),
+                    Ok(None) => {}
+                    Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
+                }
+            }
+            match line.poll_fill(cx) {
+                Poll::Ready(Ok(0)) if !line.inbound.is_empty() => {
+                    let cut = Fault::new(Code::MalformedRequest, "the connection ended within a head");
+                    return Poll::Ready(Next::Refused(Refused::unread(cut)));
+                }
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Over),
+                Poll::Ready(Ok(_)) => continue,
+                Poll::Pending => {}
+            }
+            let now = Instant::now();
+            let deadline = if line.inbound.is_empty() && !first {
+                let quiet = *quiet_since.get_or_insert(now) + limits.idle_timeout;
+                if worker.drain.has_begun() { quiet.min(*drains_since.get_or_insert(now) + LAST_WORDS) } else { quiet }
+            } else {
+                // A new connection has said something already, or has this long to begin.
+                *head_since.get_or_insert(now) + limits.header_timeout
+            };
+            std::task::ready!(patience.poll_until(cx, deadline));
+            return Poll::Ready(if line.inbound.is_empty() {
+                Next::Over
+            } else {
+                let late = Fault::new(Code::RequestTimeout, "the head took longer than header-timeout");
+                Next::Refused(Refused::unread(late))
+            });
+        }
+    })
+    .await
+}
+
+/// What must be known of a request to answer it.
+#[derive(Debug, Clone)]
+struct Asked {
+    method: Method,
+    version: Version,
+    /// Whether the client reads trailers.
+    trailers: bool,
+    /// Whether it may send another request.
+    keep_alive: bool,
+    /// Whether it asks to leave HTTP.
+    upgrade: bool,
+}
+
+impl Asked {
+    /// For a request that could not be read: the connection ends with the answer.
+    const UNKNOWN: Self =
+        Self { method: Method::GET, version: Version::HTTP_11, trailers: false, keep_alive: false, upgrade: false };
+
+    fn of(head: &Head) -> Self {
+        let says = |option| head.has.connection && fields::connection_says(&head.headers, option);
+        let keep_alive = match head.version {
+            Version::HTTP_11 => !says(b"close"),
+            _ => says(b"keep-alive") && !says(b"close"),
+        };
+        let trailers = head.has.te
+            && head
+                .headers
+                .get_all(http::header::TE)
+                .iter()
+                .flat_map(fields::list)
+                .any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+        Self { method: head.method.clone(), version: head.version, trailers, keep_alive, upgrade: head.has.upgrade }
+    }
+}
+
+/// One request, from its head to the last byte of its answer.
+async fn one(
+    worker: &Rc<Worker>,
+    limits: &Limits,
+    connection: &Rc<Connection>,
+    line: &SharedLine,
+    outbox: &mut Outbox,
+    head: Head,
+) -> After {
+    let asked = Asked::of(&head);
+    let received = Rc::new(Cell::new(0));
+    let body = body_of(worker, limits, line, &head, &received);
+    let Head { method, uri, version, headers, .. } = head;
+    let head = admit::Head { method, uri, version, headers };
+    let answered = {
+        let mut exchange = pin!(exchange(worker, limits, connection, head, body, received));
+        poll_fn(|cx| match exchange.as_mut().poll(cx) {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending => line.borrow_mut().poll_gone(cx).map(|()| None),
+        })
+        .await
+    };
+    match answered {
+        Some(answered) => answer(worker, limits, line, outbox, answered, asked).await,
+        None => After::Gone,
+    }
+}
+
+/// The request's body: what has come already if that is all of it, else what reads the rest.
+fn body_of(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, head: &Head, received: &Rc<Cell<u64>>) -> Body {
+    let mut held = line.borrow_mut();
+    held.number += 1;
+    held.go_ahead = b"";
+    match head.body {
+        Rest::Done => return Body::Empty,
+        Rest::Length(length) => {
+            let whole = usize::try_from(length).ok().filter(|length| *length <= held.inbound.len());
+            if let Some(whole) = whole.filter(|_| limits.body_bytes.is_none_or(|limit| length <= limit)) {
+                received.set(length);
+                return Body::Full(held.inbound.split_to(whole).freeze());
+            }
+            held.rest = Rest::Length(length);
+        }
+        Rest::Chunked(_) | Rest::UntilClose => held.rest = Rest::Chunked(crate::h1::body::Chunk::begin()),
+    }
+    if head.has.expect && held.inbound.is_empty() && head.version == Version::HTTP_11 {
+        held.owe_continue();
+    }
+    drop(held);
+    let plan = worker.plan();
+    let body = ClientBody::of(line, limits.body_bytes, limits.body_timeout, &plan.plan.internal_headers, received);
+    Body::stream(body)
+}
+
+/// Sends an answer.
+async fn answer(
+    worker: &Rc<Worker>,
+    limits: &Limits,
+    line: &SharedLine,
+    outbox: &mut Outbox,
+    answered: Answered,
+    asked: Asked,
+) -> After {
+    let Answered { response, mut finish, tunnel } = answered;
+    let (mut head, body) = response.into_parts();
+    let framing = answer::framing(&asked.method, asked.version, &head, &body);
+    answer::mend_length(&mut head, &body, &asked.method);
+    let keep_alive = tunnel.is_none()
+        && asked.keep_alive
+        && framing != Framing::Close
+        && !worker.drain.has_begun()
+        && !(head.headers.contains_key(CONNECTION) && fields::connection_says(&head.headers, b"close"))
+        && {
+            let line = line.borrow();
+            // What came after a request to leave HTTP is no request, even if the upstream stays.
+            line.rest.is_done() && (!asked.upgrade || line.inbound.is_empty())
+        };
+    with_date(SystemTime::now(), |date| {
+        let head = ResponseHead {
+            status: head.status,
+            version: asked.version,
+            headers: &head.headers,
+            framing,
+            keep_alive,
+            date,
+        };
+        encode::response(outbox.buffer(), &head);
+    });
+    // Its fields have been written.
+    drop(head);
+    let sent = answer::send(line, outbox, body, framing, asked.trailers, &mut finish).await;
+    match (sent, tunnel) {
+        (Ok(()), Some(tunnel)) => {
+            let passed = tunnel.run(Stream(Rc::clone(line)), limits.upgrade_idle_timeout).await;
+            finish.passed(passed);
+            After::Gone
+        }
+        (Ok(()), None) if keep_alive => After::Again,
+        (Ok(()), None) => After::Close,
+        (Err(Cut::Truncated), _) => After::Reset,
+        (Err(Cut::ClientGone), _) => After::Gone,
+    }
+}
+
+/// Ends a connection in good order: says that nothing follows, and takes from the client what it still sends.
+async fn linger(line: &SharedLine, patience: &mut Patience) {
+    let until = Instant::now() + LINGER;
+    let mut taken = 0;
+    let mut shut = false;
+    poll_fn(|cx| {
+        let line = &mut *line.borrow_mut();
+        if !shut {
+            if std::task::ready!(Pin::new(&mut line.io).poll_shutdown(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            shut = true;
+        }
+        loop {
+            line.inbound.clear();
+            match line.poll_fill(cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(read)) => taken += read,
+                Poll::Pending => return patience.poll_until(cx, until),
+            }
+            if taken > LINGER_BYTES {
+                return Poll::Ready(());
+            }
+        }
+    })
+    .await;
 }

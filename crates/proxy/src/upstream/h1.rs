@@ -1,10 +1,6 @@
-//! HTTP/1.1 towards upstreams: strict, one write for head and small body, one read for a small answer, buffers reused.
-//! `decode` and `encode` know bytes only; `call` is the one place that waits.
+//! HTTP/1.1 towards upstreams: one write for head and small body, one read for a small answer, buffers reused. The bytes
+//! are `crate::h1`'s; this is the one place that waits for them.
 
 mod call;
-mod decode;
-mod encode;
 
 pub(crate) use call::{Call, CallError, Idle, ResponseHead};
-pub(crate) use decode::Malformed;
-pub(crate) use encode::{Framing, RequestHead};

@@ -13,10 +13,12 @@ use crate::body::{self, Body, Origin};
 use crate::exchange::{Exchange, UpstreamHost};
 use crate::filter::Response;
 use crate::forward;
+use crate::h1::Malformed;
+use crate::h1::encode::RequestHead;
 use crate::tunnel;
 use crate::upstream::Timeouts;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::h1::{Call, CallError, Malformed, RequestHead};
+use crate::upstream::h1::{Call, CallError};
 use crate::upstream::h2;
 use crate::upstream::state::{Age, Channel, UpstreamState, Wanted};
 

@@ -10,10 +10,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use gwanmun_core::{Code, Fault};
 use gwanmun_telemetry::metrics::UpstreamConnection;
-use http::header::CONNECTION;
 use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use tokio::io::{AsyncReadExt, AsyncWrite};
@@ -21,10 +20,12 @@ use tokio::time::Instant;
 
 use answer::AnswerBody;
 
-use super::decode::{self, Event, Malformed};
-use super::encode::{self, Framing, RequestHead};
 use crate::body::Body;
-use crate::forward::options;
+use crate::h1::body::{Body as Rest, Event};
+use crate::h1::encode::{self, Framing, RequestHead};
+use crate::h1::head::Search;
+use crate::h1::{Malformed, fields, response};
+use crate::outbox::{Outbox, Wrapping};
 use crate::upstream::io::Io;
 use crate::upstream::pool::Pool;
 
@@ -32,8 +33,6 @@ use crate::upstream::pool::Pool;
 const READ: usize = 8 * 1024;
 /// What is read at once when answers are larger.
 const LARGE_READ: usize = 64 * 1024;
-/// Pieces of a request's body from this size on are written from where they are.
-const LARGE_WRITE: usize = 16 * 1024;
 /// Interim answers that are waited through before the real one.
 const MAX_INTERIM: usize = 16;
 
@@ -43,12 +42,12 @@ pub(crate) struct Idle {
     /// Counts it; dropped connections are counted off.
     pub(crate) gauge: Option<UpstreamConnection>,
     pub(crate) inbound: BytesMut,
-    pub(crate) outbound: BytesMut,
+    pub(crate) outbound: Outbox,
 }
 
 impl Idle {
     pub(crate) fn new(io: Io, gauge: Option<UpstreamConnection>) -> Self {
-        Self { io, gauge, inbound: BytesMut::new(), outbound: BytesMut::new() }
+        Self { io, gauge, inbound: BytesMut::new(), outbound: Outbox::default() }
     }
 }
 
@@ -82,11 +81,10 @@ pub(crate) struct Call {
     body: Body,
     framing: Framing,
     sending: Sending,
-    /// A large piece of the body, written after `outbound`.
-    large: Bytes,
     /// When the body moved last, while it streams.
     body_sent_at: Option<Instant>,
-    decoder: decode::Body,
+    search: Search,
+    decoder: Rest,
     keep_alive: bool,
     interim: usize,
     /// Why the rest of the request was not sent.
@@ -107,11 +105,10 @@ impl Call {
     pub(crate) fn new(mut idle: Idle, home: Rc<Pool>, head: &RequestHead<'_>, body: Body) -> Self {
         let framing = Framing::of(head.method, body.exact_length());
         idle.outbound.clear();
-        encode::head(&mut idle.outbound, head, framing);
+        encode::request(idle.outbound.buffer(), head, framing);
         let method = head.method.clone();
         let sending =
             if framing == Framing::Absent || framing == Framing::Length(0) { Sending::Rest } else { Sending::Body };
-        let decoder = decode::Body::Done;
         Self {
             idle,
             home,
@@ -119,9 +116,9 @@ impl Call {
             body,
             framing,
             sending,
-            large: Bytes::new(),
             body_sent_at: None,
-            decoder,
+            search: Search::default(),
+            decoder: Rest::Done,
             keep_alive: false,
             interim: 0,
             write_failure: None,
@@ -154,7 +151,7 @@ impl Call {
                 self.release();
                 return Ok(Body::Empty);
             }
-            Event::Data(data) if self.decoder == decode::Body::Done => {
+            Event::Data(data) if self.decoder.is_done() => {
                 self.release();
                 return Ok(Body::Full(data));
             }
@@ -188,7 +185,9 @@ impl Call {
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {
-            if let Some(head) = decode::head(&mut self.idle.inbound).map_err(CallError::Malformed)? {
+            if let Some(head) =
+                response::take(&mut self.idle.inbound, &mut self.search).map_err(CallError::Malformed)?
+            {
                 if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
                     self.interim += 1;
                     if self.interim > MAX_INTERIM {
@@ -196,10 +195,10 @@ impl Call {
                     }
                     continue;
                 }
-                self.decoder = decode::Body::of(&self.method, &head).map_err(CallError::Malformed)?;
+                self.decoder = head.framing(&self.method).map_err(CallError::Malformed)?;
                 self.keep_alive = head.version == Version::HTTP_11
-                    && self.decoder != decode::Body::UntilClose
-                    && !(head.has.connection && says_close(&head.headers));
+                    && !matches!(self.decoder, Rest::UntilClose)
+                    && !(head.has.connection && fields::connection_says(&head.headers, b"close"));
                 return Poll::Ready(Ok(ResponseHead { status: head.status, headers: head.headers }));
             }
             match ready!(self.poll_read(cx)) {
@@ -219,7 +218,7 @@ impl Call {
         let inbound = &mut self.idle.inbound;
         // A buffer that was filled to the brim last time says that more is coming.
         if inbound.capacity() - inbound.len() < READ / 2 {
-            let size = if inbound.is_empty() && self.decoder == decode::Body::Done { READ } else { LARGE_READ };
+            let size = if inbound.is_empty() && self.decoder.is_done() { READ } else { LARGE_READ };
             inbound.reserve(size);
         }
         pin!(self.idle.io.read_buf(inbound)).poll(cx)
@@ -228,39 +227,29 @@ impl Call {
     /// Sends what can be sent now. Ready when the whole request is on its way, or when it never will be.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
         loop {
-            if self.sending == Sending::Body && self.large.is_empty() && self.idle.outbound.len() < LARGE_WRITE {
+            let mut waits = false;
+            while self.sending == Sending::Body && self.idle.outbound.has_room() {
                 match self.poll_request_piece(cx) {
-                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(fault)) => return Poll::Ready(Err(CallError::Request(fault))),
-                    Poll::Pending if self.idle.outbound.is_empty() => {
-                        if matches!(self.idle.io, Io::Tls(_)) {
-                            ready!(Pin::new(&mut self.idle.io).poll_flush(cx)).map_err(CallError::Closed)?;
-                        }
-                        return Poll::Pending;
+                    Poll::Pending => {
+                        waits = true;
+                        break;
                     }
-                    Poll::Pending => {}
                 }
             }
-            match self.sending {
-                Sending::Done | Sending::Broken => return Poll::Ready(Ok(())),
-                Sending::Body | Sending::Rest => {}
+            if matches!(self.sending, Sending::Done | Sending::Broken) {
+                return Poll::Ready(Ok(()));
             }
-            let over_tls = matches!(self.idle.io, Io::Tls(_));
-            let io = Pin::new(&mut self.idle.io);
-            if !self.idle.outbound.is_empty() {
-                let written = ready!(io.poll_write(cx, &self.idle.outbound)).map_err(CallError::Closed)?;
-                self.idle.outbound.advance(written);
-            } else if !self.large.is_empty() {
-                let written = ready!(io.poll_write(cx, &self.large)).map_err(CallError::Closed)?;
-                self.large.advance(written);
-                if self.large.is_empty() && self.framing == Framing::Chunked {
-                    self.idle.outbound.put_slice(b"\r\n");
-                }
-            } else if self.sending == Sending::Rest {
-                if over_tls {
-                    ready!(io.poll_flush(cx)).map_err(CallError::Closed)?;
-                }
+            ready!(self.idle.outbound.poll_write(Pin::new(&mut self.idle.io), cx)).map_err(CallError::Closed)?;
+            let is_last = self.sending == Sending::Rest;
+            if (is_last || waits) && matches!(self.idle.io, Io::Tls(_)) {
+                ready!(Pin::new(&mut self.idle.io).poll_flush(cx)).map_err(CallError::Closed)?;
+            }
+            if is_last {
                 self.sending = Sending::Done;
+            } else if waits {
+                return Poll::Pending;
             }
         }
     }
@@ -274,8 +263,8 @@ impl Call {
         let out = &mut self.idle.outbound;
         let Some(frame) = piece else {
             match self.framing {
-                Framing::Chunked => encode::last_chunk(out, None),
-                Framing::Length(0) | Framing::Absent => {}
+                Framing::Chunked => encode::last_chunk(out.buffer(), None),
+                Framing::Length(0) | Framing::Absent | Framing::Close => {}
                 Framing::Length(_) => {
                     return Poll::Ready(Err(Fault::new(Code::MalformedRequest, "the body is shorter than its length")));
                 }
@@ -288,7 +277,7 @@ impl Call {
             Err(frame) => {
                 // Trailers can only be sent after chunks; without them they are dropped (RFC 9110 section 6.5.1).
                 if let (Framing::Chunked, Ok(trailers)) = (self.framing, frame.into_trailers()) {
-                    encode::last_chunk(out, Some(&trailers));
+                    encode::last_chunk(out.buffer(), Some(&trailers));
                     self.sending = Sending::Rest;
                 }
                 return Poll::Ready(Ok(()));
@@ -304,28 +293,17 @@ impl Call {
                     .checked_sub(length)
                     .ok_or_else(|| Fault::new(Code::MalformedRequest, "the body is longer than its length"))?;
             }
-            Framing::Chunked => encode::chunk_head(out, data.len()),
-            Framing::Absent => {
+            Framing::Chunked => {}
+            Framing::Absent | Framing::Close => {
                 return Poll::Ready(Err(Fault::new(Code::MalformedRequest, "a body came where there was none")));
             }
         }
-        if data.len() >= LARGE_WRITE {
-            self.large = data;
-        } else {
-            out.put_slice(&data);
-            if self.framing == Framing::Chunked {
-                out.put_slice(b"\r\n");
-            }
-        }
+        out.piece(data, if self.framing == Framing::Chunked { Wrapping::Chunk } else { Wrapping::Plain });
         if self.framing == Framing::Length(0) {
             self.sending = Sending::Rest;
         }
         Poll::Ready(Ok(()))
     }
-}
-
-fn says_close(headers: &HeaderMap) -> bool {
-    headers.get_all(CONNECTION).iter().flat_map(options).any(|option| option.eq_ignore_ascii_case(b"close"))
 }
 
 #[cfg(test)]

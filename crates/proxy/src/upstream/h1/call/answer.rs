@@ -11,7 +11,8 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::{Call, CallError, Sending};
-use crate::upstream::h1::decode::{self, Event, Malformed};
+use crate::h1::Malformed;
+use crate::h1::body::Event;
 
 /// The body of an answer that did not come at once.
 pub(super) struct AnswerBody {
@@ -119,7 +120,7 @@ impl http_body::Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.call.as_ref().is_none_or(|call| call.decoder == decode::Body::Done)
+        self.first.is_none() && self.call.as_ref().is_none_or(|call| call.decoder.is_done())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -138,7 +139,7 @@ impl http_body::Body for AnswerBody {
 impl Drop for AnswerBody {
     /// An answer that hyper knows to be complete is not polled to its end; its connection is still good.
     fn drop(&mut self) {
-        if let Some(call) = self.call.take().filter(|call| self.first.is_none() && call.decoder == decode::Body::Done) {
+        if let Some(call) = self.call.take().filter(|call| self.first.is_none() && call.decoder.is_done()) {
             call.release();
         }
     }

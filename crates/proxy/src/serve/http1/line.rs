@@ -1,0 +1,121 @@
+//! The receiving side of a client's connection. Requests are read from it one after the other; the body of one is read by
+//! whoever takes it to the upstream, from the same buffer.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use std::future::Future;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use crate::h1::body::Body as Rest;
+use crate::listen::stream::ServerIo;
+
+/// What is read at once between requests: enough for most heads.
+const READ: usize = 8 * 1024;
+/// What is read at once of a large body.
+const LARGE_READ: usize = 64 * 1024;
+/// What a client may send ahead of the answer to its latest request.
+const AHEAD: usize = 16 * 1024;
+/// The interim answer to `Expect: 100-continue` (RFC 9110 section 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// A connection as the requests on it share it.
+pub(super) type SharedLine = Rc<RefCell<Line>>;
+
+/// What has come on a connection and not been used yet.
+pub(super) struct Line {
+    pub(super) io: ServerIo,
+    pub(super) inbound: BytesMut,
+    /// What is still to come of the current request's body.
+    pub(super) rest: Rest,
+    /// The current request: a body that is read too late gets nothing of the next one's.
+    pub(super) number: u64,
+    /// What is still to be written so that the client sends its body.
+    pub(super) go_ahead: &'static [u8],
+}
+
+impl Line {
+    pub(super) fn new(mut io: ServerIo) -> SharedLine {
+        let inbound = io.take_ahead();
+        Rc::new(RefCell::new(Self { io, inbound, rest: Rest::Done, number: 0, go_ahead: b"" }))
+    }
+
+    /// The client waits for a word before it sends its body.
+    pub(super) fn owe_continue(&mut self) {
+        self.go_ahead = CONTINUE;
+    }
+
+    /// Reads what is there, at least one byte unless the client has ended.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let inbound = &mut self.inbound;
+        if inbound.capacity() - inbound.len() < READ / 2 {
+            let size = if self.rest.is_done() { READ } else { LARGE_READ };
+            inbound.reserve(size);
+        }
+        pin!(self.io.read_buf(inbound)).poll(cx)
+    }
+
+    /// Ready when the client has gone. What it sends ahead meanwhile is kept, within a bound.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A body is read by whoever needs it, and that is where its end will be noticed.
+        while self.rest.is_done() && self.inbound.len() < AHEAD {
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(_) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Writes what is owed before a body comes.
+    pub(super) fn poll_go_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.go_ahead.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while !self.go_ahead.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, self.go_ahead))?;
+            self.go_ahead = self.go_ahead.get(written..).unwrap_or_default();
+        }
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    /// Gives back what a large body made the buffer grow to.
+    pub(super) fn rest_between_requests(&mut self) {
+        if self.inbound.is_empty() && self.inbound.capacity() > 2 * READ {
+            self.inbound = BytesMut::new();
+        }
+    }
+}
+
+/// The connection as a plain stream of bytes, after HTTP has been left.
+pub(super) struct Stream(pub(super) SharedLine);
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let line = &mut *self.0.borrow_mut();
+        if line.inbound.has_remaining() {
+            let length = line.inbound.len().min(buf.remaining());
+            buf.put_slice(&line.inbound.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut line.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0.borrow_mut().io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().io).poll_shutdown(cx)
+    }
+}
