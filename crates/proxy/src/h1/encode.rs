@@ -57,7 +57,7 @@ pub(crate) fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framin
     }
     match framing {
         Framing::Absent | Framing::Close => {}
-        Framing::Length(length) => field(out, "content-length", itoa::Buffer::new().format(length).as_bytes()),
+        Framing::Length(length) => length_field(out, length),
         Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     out.extend_from_slice(b"\r\n");
@@ -86,19 +86,27 @@ pub(crate) fn response(out: &mut Vec<u8>, head: &ResponseHead<'_>) {
     out.push(b' ');
     out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\r\n");
-    let (mut dated, mut connection_told) = (false, false);
+    let (mut dated, mut connection_told, mut length_told) = (false, false, false);
     for (name, value) in headers {
         dated |= name == DATE;
         connection_told |= name == CONNECTION;
-        let is_framing = name == CONTENT_LENGTH || name == TRANSFER_ENCODING;
-        if is_framing && (framing != Framing::Absent || name == TRANSFER_ENCODING) {
+        if name == TRANSFER_ENCODING {
+            continue;
+        }
+        if name == CONTENT_LENGTH && framing != Framing::Absent {
+            if let Framing::Length(length) = framing
+                && !length_told
+            {
+                length_field(out, length);
+                length_told = true;
+            }
             continue;
         }
         field(out, name.as_str(), value.as_bytes());
     }
     match framing {
-        Framing::Absent | Framing::Close => {}
-        Framing::Length(length) => field(out, "content-length", itoa::Buffer::new().format(length).as_bytes()),
+        Framing::Length(length) if !length_told => length_field(out, length),
+        Framing::Absent | Framing::Close | Framing::Length(_) => {}
         Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     if !dated {
@@ -136,6 +144,10 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
         field(out, name.as_str(), value.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
+}
+
+fn length_field(out: &mut Vec<u8>, length: u64) {
+    field(out, "content-length", itoa::Buffer::new().format(length).as_bytes());
 }
 
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
@@ -196,7 +208,7 @@ mod tests {
         let lies = [("content-length", "9"), ("transfer-encoding", "gzip"), ("x", "1")];
         assert_eq!(
             answer(Framing::Length(5), Version::HTTP_11, true, &lies),
-            "HTTP/1.1 200 OK\r\nx: 1\r\ncontent-length: 5\r\ndate: now\r\n\r\n"
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx: 1\r\ndate: now\r\n\r\n"
         );
         assert_eq!(
             answer(Framing::Chunked, Version::HTTP_11, false, &lies),
