@@ -41,6 +41,11 @@ impl Finish {
         Self { exchange, worker, plan, began, status: None, bytes_out: 0 }
     }
 
+    /// What the exchange follows.
+    pub(crate) fn plan(&self) -> Rc<WorkerPlan> {
+        Rc::clone(&self.plan)
+    }
+
     /// There is an answer; what was kept of the request is not needed any more.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status);

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use gwanmun_core::Fault;
 use gwanmun_telemetry::trace::TraceContext;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
@@ -14,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admit::{Head, exchange_of};
 use crate::body::Body;
-use crate::exchange::{self, Connection, Exchange, Scheme};
+use crate::exchange::{Connection, Exchange, Request, Scheme};
 use crate::filter::Response;
 use crate::finish::{Began, Finish};
 use crate::h1::request::Refused;
@@ -76,24 +77,22 @@ pub(crate) async fn connection(
     Ok(())
 }
 
-/// An exchange with its answer; what is left is to send it.
+/// An answer on its way, and what goes on after a `101`.
 pub(crate) struct Answered {
     pub(crate) response: Response,
-    /// Ends when the last byte has left.
-    pub(crate) finish: Box<Finish>,
-    /// What goes on after a `101`.
     pub(crate) tunnel: Option<Tunnel>,
 }
 
-/// One request: admitted and handled. `received` counts what comes of `body`.
-async fn exchange(
+/// Lets a request in, or not. `received` counts what comes of `body`. From here on there will be a record, also if the
+/// client leaves and this is dropped.
+fn begin(
     worker: &Rc<Worker>,
     limits: &Limits,
     connection: &Rc<Connection>,
     head: Head,
     body: Body,
     received: Rc<Cell<u64>>,
-) -> Answered {
+) -> (Finish, Result<(), Fault>) {
     let plan = worker.plan();
     let began = Began {
         method: head.method.clone(),
@@ -102,8 +101,12 @@ async fn exchange(
         _in_flight: plan.metrics.in_flight(connection.listener_index),
     };
     let (exchange, admitted) = exchange_of(&plan.plan, limits, connection, head, body);
-    // From here on there will be a record, also if the client leaves and this is dropped.
-    let mut finish = Box::new(Finish::of(Rc::clone(worker), Rc::clone(&plan), began, exchange));
+    (Finish::of(Rc::clone(worker), plan, began, exchange), admitted)
+}
+
+/// Takes a request through the filters to its upstream, if it was let in.
+async fn respond(finish: &mut Finish, admitted: Result<(), Fault>) -> Answered {
+    let plan = finish.plan();
     let response = match admitted {
         Ok(()) => handle(&plan.plan, &mut finish.exchange, &*plan, &mut Unwatched).await,
         Err(fault) => reply::to_fault(&mut finish.exchange, &fault),
@@ -112,7 +115,7 @@ async fn exchange(
 }
 
 /// A request that could not be read is answered and recorded all the same.
-fn refused(worker: &Rc<Worker>, connection: &Rc<Connection>, refused: Refused) -> Answered {
+fn refuse(worker: &Rc<Worker>, connection: &Rc<Connection>, refused: Refused) -> (Finish, Answered) {
     let plan = worker.plan();
     let (method, uri, version) = refused.line.unwrap_or_else(|| (unread_method(), Uri::default(), Version::HTTP_11));
     let began = Began {
@@ -122,13 +125,14 @@ fn refused(worker: &Rc<Worker>, connection: &Rc<Connection>, refused: Refused) -
         _in_flight: plan.metrics.in_flight(connection.listener_index),
     };
     let target = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-    let request = exchange::Request::new(method, version, target, HeaderMap::new(), Body::Empty);
+    let request = Request::new(method, version, target, HeaderMap::new(), Body::Empty);
     let client = connection.peer.map(|peer| peer.ip().to_canonical());
     let record = Record::begin(TraceContext::new_root(false));
     let exchange = Exchange::new(Rc::clone(connection), client, None, request, record, 0);
-    let mut finish = Box::new(Finish::of(Rc::clone(worker), Rc::clone(&plan), began, exchange));
+    let mut finish = Finish::of(Rc::clone(worker), plan, began, exchange);
     let response = reply::to_fault(&mut finish.exchange, &refused.fault);
-    answered(response, finish)
+    let answered = answered(response, &mut finish);
+    (finish, answered)
 }
 
 /// What the log says for the method of a request whose first line could not be read.
@@ -136,8 +140,8 @@ fn unread_method() -> Method {
     Method::from_bytes(b"-").unwrap_or_default()
 }
 
-fn answered(response: Response, mut finish: Box<Finish>) -> Answered {
+fn answered(response: Response, finish: &mut Finish) -> Answered {
     finish.answered(response.status());
     let tunnel = finish.exchange.tunnel.take().filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    Answered { response, finish, tunnel }
+    Answered { response, tunnel }
 }

@@ -33,10 +33,16 @@ pub(crate) fn read(block: &Bytes, mut start: usize, ends: &[u32]) -> Result<(Hea
         let (name, value) = line.split_at(colon);
         let name = HeaderName::from_bytes(name).map_err(|_| Malformed("a header name is malformed"))?;
         let value = value.get(1..).unwrap_or_default();
-        let blank_before = value.iter().take_while(|byte| is_blank(**byte)).count();
-        let from = start + colon + 1 + blank_before;
-        let blank_after = value.iter().skip(blank_before).rev().take_while(|byte| is_blank(**byte)).count();
-        let value = HeaderValue::from_maybe_shared(block.slice(from..end - blank_after))
+        let (from, to) = match value {
+            // As nearly everybody writes it.
+            [b' ', first, .., last] if !is_blank(*first) && !is_blank(*last) => (end - value.len() + 1, end),
+            _ => {
+                let before = value.iter().take_while(|byte| is_blank(**byte)).count();
+                let after = value.iter().skip(before).rev().take_while(|byte| is_blank(**byte)).count();
+                (end - value.len() + before, end - after)
+            }
+        };
+        let value = HeaderValue::from_maybe_shared(block.slice(from..to))
             .map_err(|_| Malformed("a header value has a control character"))?;
         has.note(&name);
         headers.append(name, value);

@@ -74,6 +74,11 @@ impl Index {
         tree.insert(key.path, rank);
     }
 
+    /// Whether any route asks for a host.
+    pub(crate) fn looks_at_hosts(&self) -> bool {
+        !self.exact_hosts.is_empty() || !self.host_ends.left.is_empty()
+    }
+
     /// The routes that may take a request for `host` (lower-case, without a port) and `path` (percent-encoded).
     pub(crate) fn candidates(&self, host: &str, path: &str, found: &mut Candidates) {
         if let Some(tree) = self.exact_hosts.get(host) {

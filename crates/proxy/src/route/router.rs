@@ -57,7 +57,11 @@ impl Router {
     pub fn find(&self, exchange: &Exchange) -> Option<(usize, Variables)> {
         let path = exchange.request.path();
         let mut candidates = Candidates::new();
-        self.index.candidates(&AskedHost::of(exchange).name, path, &mut candidates);
+        if self.index.looks_at_hosts() {
+            self.index.candidates(&AskedHost::of(exchange).name, path, &mut candidates);
+        } else {
+            self.index.candidates("", path, &mut candidates);
+        }
         let mut variables = Variables::default();
         candidates.into_iter().filter_map(|rank| usize::try_from(rank).ok()).find_map(|place| {
             if self.certain.get(place) == Some(&true) {

@@ -23,10 +23,11 @@ use self::answer::Cut;
 use self::client_body::ClientBody;
 use self::date::with_date;
 use self::line::{Line, SharedLine, Stream};
-use super::{Answered, exchange, refused};
+use super::{Answered, begin, refuse, respond};
 use crate::admit;
 use crate::body::Body;
 use crate::exchange::Connection;
+use crate::finish::Finish;
 use crate::h1::body::Body as Rest;
 use crate::h1::encode::{self, Framing, ResponseHead};
 use crate::h1::fields;
@@ -68,12 +69,12 @@ pub(super) async fn serve(
         let next = next(worker, &limits, &line, &mut patience, first).await;
         first = false;
         let outcome = match next {
-            Next::Request(head) => one(worker, &limits, &connection, &line, &mut outbox, *head).await,
-            Next::Refused(refusal) => {
-                let answered = refused(worker, &connection, *refusal);
-                answer(worker, &limits, &line, &mut outbox, answered, Asked::UNKNOWN).await
+            Ok(head) => one(worker, &limits, &connection, &line, &mut outbox, head).await,
+            Err(NoRequest::Refused(refusal)) => {
+                let (mut finish, answered) = refuse(worker, &connection, *refusal);
+                answer(worker, &limits, &line, &mut outbox, &mut finish, answered, Asked::UNKNOWN).await
             }
-            Next::Over => return,
+            Err(NoRequest::Over) => return,
         };
         match outcome {
             After::Again => line.borrow_mut().rest_between_requests(),
@@ -88,9 +89,9 @@ pub(super) async fn serve(
     linger(&line, &mut patience).await;
 }
 
-/// What comes next on a connection.
-enum Next {
-    Request(Box<Head>),
+/// What comes instead of a request.
+enum NoRequest {
+    /// Something that is none.
     Refused(Box<Refused>),
     /// Nothing more.
     Over,
@@ -109,7 +110,13 @@ enum After {
 }
 
 /// Waits for the next request's head.
-async fn next(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, patience: &mut Patience, first: bool) -> Next {
+async fn next(
+    worker: &Rc<Worker>,
+    limits: &Limits,
+    line: &SharedLine,
+    patience: &mut Patience,
+    first: bool,
+) -> Result<Head, NoRequest> {
     let bounds = RequestBounds {
         head: Bounds { bytes: limits.header_bytes, fields: limits.header_count },
         target: limits.uri_bytes,
@@ -134,17 +141,17 @@ async fn next(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, patience:
             let may_be_blank = at_start && line.inbound.first() == Some(&b'\r');
             if !line.inbound.is_empty() && !may_be_blank {
                 match request::take(&mut line.inbound, &mut search, bounds) {
-                    Ok(Some(head)) => return Poll::Ready(Next::Request(Box::new(head))),
+                    Ok(Some(head)) => return Poll::Ready(Ok(head)),
                     Ok(None) => {}
-                    Err(refusal) => return Poll::Ready(Next::Refused(refusal)),
+                    Err(refusal) => return Poll::Ready(Err(NoRequest::Refused(refusal))),
                 }
             }
             match line.poll_fill(cx) {
                 Poll::Ready(Ok(0)) if !line.inbound.is_empty() => {
                     let cut = Fault::new(Code::MalformedRequest, "the connection ended within a head");
-                    return Poll::Ready(Next::Refused(Refused::unread(cut)));
+                    return Poll::Ready(Err(NoRequest::Refused(Refused::unread(cut))));
                 }
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::Over),
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(NoRequest::Over)),
                 Poll::Ready(Ok(_)) => continue,
                 Poll::Pending => {}
             }
@@ -157,12 +164,12 @@ async fn next(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, patience:
                 *head_since.get_or_insert(now) + limits.header_timeout
             };
             std::task::ready!(patience.poll_until(cx, deadline));
-            return Poll::Ready(if line.inbound.is_empty() {
-                Next::Over
+            return Poll::Ready(Err(if line.inbound.is_empty() {
+                NoRequest::Over
             } else {
                 let late = Fault::new(Code::RequestTimeout, "the head took longer than header-timeout");
-                Next::Refused(Refused::unread(late))
-            });
+                NoRequest::Refused(Refused::unread(late))
+            }));
         }
     })
     .await
@@ -217,16 +224,17 @@ async fn one(
     let body = body_of(worker, limits, line, &head, &received);
     let Head { method, uri, version, headers, .. } = head;
     let head = admit::Head { method, uri, version, headers };
+    let (mut finish, admitted) = begin(worker, limits, connection, head, body, received);
     let answered = {
-        let mut exchange = pin!(exchange(worker, limits, connection, head, body, received));
-        poll_fn(|cx| match exchange.as_mut().poll(cx) {
+        let mut responding = pin!(respond(&mut finish, admitted));
+        poll_fn(|cx| match responding.as_mut().poll(cx) {
             Poll::Ready(answered) => Poll::Ready(Some(answered)),
             Poll::Pending => line.borrow_mut().poll_gone(cx).map(|()| None),
         })
         .await
     };
     match answered {
-        Some(answered) => answer(worker, limits, line, outbox, answered, asked).await,
+        Some(answered) => answer(worker, limits, line, outbox, &mut finish, answered, asked).await,
         None => After::Gone,
     }
 }
@@ -263,10 +271,11 @@ async fn answer(
     limits: &Limits,
     line: &SharedLine,
     outbox: &mut Outbox,
+    finish: &mut Finish,
     answered: Answered,
     asked: Asked,
 ) -> After {
-    let Answered { response, mut finish, tunnel } = answered;
+    let Answered { response, tunnel } = answered;
     let (mut head, body) = response.into_parts();
     let framing = answer::framing(&asked.method, asked.version, &head, &body);
     answer::mend_length(&mut head, &body, &asked.method);
@@ -293,7 +302,7 @@ async fn answer(
     });
     // Its fields have been written.
     drop(head);
-    let sent = answer::send(line, outbox, body, framing, asked.trailers, &mut finish).await;
+    let sent = answer::send(line, outbox, body, framing, asked.trailers, finish).await;
     match (sent, tunnel) {
         (Ok(()), Some(tunnel)) => {
             let passed = tunnel.run(Stream(Rc::clone(line)), limits.upgrade_idle_timeout).await;

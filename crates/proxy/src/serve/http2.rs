@@ -12,7 +12,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 
-use super::{Answered, exchange};
+use super::{Answered, begin, respond};
 use crate::admit;
 use crate::body::{self, Body, Bounds, Recorded};
 use crate::exchange::Connection;
@@ -69,7 +69,9 @@ async fn stream(
     let bounds = Bounds { pause: limits.body_timeout, bytes: limits.body_bytes, internal: &plan.plan.internal_headers };
     let body = body::bounded(Body::from_client(incoming), &bounds, &received);
     let head = admit::Head { method: parts.method, version: parts.version, uri: parts.uri, headers: parts.headers };
-    let Answered { response, finish, .. } = exchange(worker, limits, connection, head, body, received).await;
+    let (finish, admitted) = begin(worker, limits, connection, head, body, received);
+    let mut finish = Box::new(finish);
+    let Answered { response, .. } = respond(&mut finish, admitted).await;
     Ok(response.map(|body| Recorded::new(body, finish)))
 }
 

@@ -26,6 +26,7 @@ use crate::h1::encode::{self, Framing, RequestHead};
 use crate::h1::head::Search;
 use crate::h1::{Malformed, fields, response};
 use crate::outbox::{Outbox, Wrapping};
+use crate::patience::Patience;
 use crate::upstream::io::Io;
 use crate::upstream::pool::Pool;
 
@@ -43,11 +44,13 @@ pub(crate) struct Idle {
     pub(crate) gauge: Option<UpstreamConnection>,
     pub(crate) inbound: BytesMut,
     pub(crate) outbound: Outbox,
+    /// For heads that do not come.
+    patience: Patience,
 }
 
 impl Idle {
     pub(crate) fn new(io: Io, gauge: Option<UpstreamConnection>) -> Self {
-        Self { io, gauge, inbound: BytesMut::new(), outbound: Outbox::default() }
+        Self { io, gauge, inbound: BytesMut::new(), outbound: Outbox::default(), patience: Patience::default() }
     }
 }
 
@@ -127,18 +130,13 @@ impl Call {
 
     /// Sends the request and waits for the head of the answer, at most `limit` after the last piece of the request.
     pub(crate) async fn head(&mut self, limit: Duration) -> Result<ResponseHead, CallError> {
-        let mut timer = pin!(tokio::time::sleep(limit));
+        let began = Instant::now();
         poll_fn(|cx| {
             if let Poll::Ready(outcome) = self.poll_head(cx) {
                 return Poll::Ready(outcome);
             }
-            while timer.as_mut().poll(cx).is_ready() {
-                match self.body_sent_at.map(|at| at + limit).filter(|at| *at > Instant::now()) {
-                    Some(later) => timer.as_mut().reset(later),
-                    None => return Poll::Ready(Err(CallError::Silent)),
-                }
-            }
-            Poll::Pending
+            let deadline = self.body_sent_at.unwrap_or(began) + limit;
+            self.idle.patience.poll_until(cx, deadline).map(|()| Err(CallError::Silent))
         })
         .await
     }
