@@ -10,6 +10,7 @@
 )]
 
 mod failures;
+mod http1;
 mod http2;
 mod lifecycle;
 mod observability;

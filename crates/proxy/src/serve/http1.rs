@@ -219,12 +219,14 @@ async fn one(
     outbox: &mut Outbox,
     head: Head,
 ) -> After {
-    let asked = Asked::of(&head);
+    let mut asked = Asked::of(&head);
     let received = Rc::new(Cell::new(0));
     let body = body_of(worker, limits, line, &head, &received);
     let Head { method, uri, version, headers, .. } = head;
     let head = admit::Head { method, uri, version, headers };
     let (mut finish, admitted) = begin(worker, limits, connection, head, body, received);
+    // Whoever sends what could be read in two ways gets no second reading.
+    asked.keep_alive &= admitted.is_ok();
     let answered = {
         let mut responding = pin!(respond(&mut finish, admitted));
         poll_fn(|cx| match responding.as_mut().poll(cx) {
