@@ -1,8 +1,14 @@
-//! W3C Trace Context: the id a request carries through every service and every line of log. Parsed as strictly as the
-//! specification asks, made from a per-thread generator that is fast and not for secrets.
+//! Trace context, W3C's and Zipkin's B3: the id a request carries through every service and every line of log. Parsed as
+//! strictly as the specifications ask, made from a per-thread generator that is fast and not for secrets.
+
+mod b3;
+mod state;
 
 use std::fmt;
 use std::ops::Deref;
+
+pub use b3::B3;
+pub use state::is_tracestate;
 
 /// Length of a version-00 `traceparent`.
 const LENGTH: usize = 55;
