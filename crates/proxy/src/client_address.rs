@@ -1,12 +1,15 @@
 //! Who the client is, once, for everybody: from the peer right to left through the trusted proxies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::HeaderMap;
 use http::header::{FORWARDED, HeaderName};
 
 use crate::forward::X_FORWARDED_FOR;
 use crate::plan::AddressSet;
+
+/// More proxies than any request comes through; who says so is not followed further.
+const MOST_PROXIES: usize = 32;
 
 /// The nearest address that is not a trusted proxy's. What a trusted proxy says counts, what was said to it does not.
 /// `Forwarded` (RFC 7239) and `X-Forwarded-For` are read alike. Where both are there and do not agree, the trusted proxies
@@ -38,14 +41,13 @@ fn walk(
     trusted: &AddressSet,
 ) -> Option<IpAddr> {
     let mut nearest = peer;
-    for value in headers.get_all(name).iter().rev() {
-        let Ok(text) = value.to_str() else { return nearest };
-        for element in rsplit_unquoted(text, b',') {
-            let Some(address) = read(element.trim()) else { return nearest };
-            nearest = Some(address);
-            if !trusted.contains(address) {
-                return nearest;
-            }
+    let values = headers.get_all(name).iter().rev();
+    let elements = values.flat_map(|value| rsplit_unquoted(value.to_str().unwrap_or_default(), b','));
+    for element in elements.take(MOST_PROXIES) {
+        let Some(address) = read(element.trim()) else { return nearest };
+        nearest = Some(address);
+        if !trusted.contains(address) {
+            return nearest;
         }
     }
     nearest
@@ -55,7 +57,9 @@ fn walk(
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut found = rsplit_unquoted(element, b';').filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"'))
+        let value = value.trim();
+        let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+        name.trim().eq_ignore_ascii_case("for").then_some(bare)
     });
     let only = found.next()?;
     if found.next().is_some() { None } else { address(only) }
@@ -63,7 +67,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
 
 /// `text` cut at every `separator` outside of quotes, the last piece first. Read from the right, since that end was
 /// written by whoever is nearest: a quote that somebody further away left open cannot swallow it.
-fn rsplit_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+pub(crate) fn rsplit_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -86,15 +90,44 @@ fn is_escaped(text: &str, at: usize) -> bool {
     text.bytes().take(at).rev().take_while(|&byte| byte == b'\\').count() % 2 == 1
 }
 
-/// An address, with or without a port or brackets.
-fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let found = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
-    found.map(|address: IpAddr| address.to_canonical())
+/// An address, an IPv6 one with or without brackets; in brackets or as IPv4 it may have a port, which may be made up
+/// (RFC 7239 section 6). The zone of an IPv6 address means nothing on this machine.
+pub(crate) fn address(text: &str) -> Option<IpAddr> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (bare, port) = rest.split_once(']')?;
+        let is_alone = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return without_zone(bare)
+            .parse()
+            .ok()
+            .map(IpAddr::V6)
+            .filter(|_| is_alone)
+            .map(|address| address.to_canonical());
+    }
+    let bare = match text.rsplit_once(':') {
+        Some((bare, port)) if !bare.contains(':') && is_port(port) => bare,
+        _ if text.contains('%') => return without_zone(text).parse().ok().map(IpAddr::V6),
+        _ => text,
+    };
+    bare.parse().ok().map(|address: IpAddr| address.to_canonical())
+}
+
+fn without_zone(text: &str) -> &str {
+    text.split_once('%').map_or(text, |(address, _)| address)
+}
+
+fn is_port(text: &str) -> bool {
+    let is_made_up = || {
+        text.strip_prefix('_').is_some_and(|name| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        })
+    };
+    (!text.is_empty() && text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit())) || is_made_up()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn resolved(peer: &str, fields: &[(&'static str, &'static str)]) -> String {
@@ -153,5 +186,61 @@ mod tests {
     fn an_unreadable_element_ends_the_walk() {
         assert_eq!(resolved("127.0.0.1", &[("x-forwarded-for", "1.1.1.1, unknown, 10.0.0.7")]), "10.0.0.7");
         assert_eq!(resolved("127.0.0.1", &[]), "127.0.0.1");
+    }
+
+    #[test]
+    fn addresses_are_read_in_every_form() {
+        for (text, wanted) in [
+            ("1.2.3.4", "1.2.3.4"),
+            ("1.2.3.4:80", "1.2.3.4"),
+            ("1.2.3.4:_hidden", "1.2.3.4"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:80", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%25eth0]:80", "fe80::1"),
+            ("::ffff:1.2.3.4", "1.2.3.4"),
+            ("[::ffff:1.2.3.4]:1", "1.2.3.4"),
+        ] {
+            assert_eq!(address(text).map(|address| address.to_string()).as_deref(), Some(wanted), "{text}");
+        }
+        for text in [
+            "",
+            "unknown",
+            "_hidden",
+            "1.2.3",
+            "01.2.3.4",
+            "1.2.3.4.5",
+            "1.2.3.4:",
+            "1.2.3.4:http",
+            "1.2.3.4:123456",
+            "[1.2.3.4]",
+            "[::1",
+            "[::1]x",
+            "[::1]:",
+            "1.2.3.4 ",
+            "0x7f000001",
+            "2130706433",
+            "1.2.3.4%x",
+        ] {
+            assert_eq!(address(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_without_end_is_not_followed_without_end() {
+        let list: &'static str = Box::leak(format!("6.6.6.6, {}", ["10.0.0.1"; 10_000].join(", ")).into_boxed_str());
+        assert_eq!(resolved("127.0.0.1", &[("x-forwarded-for", list)]), "10.0.0.1");
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_is_read_without_a_panic_and_never_beyond_a_stranger(rest in "[ -~]{0,40}") {
+            let mut headers = HeaderMap::new();
+            headers.append(X_FORWARDED_FOR, format!("{rest}, 9.9.9.9, 10.0.0.7").parse().unwrap());
+            let trusted = AddressSet::new(vec!["10.0.0.0/8".parse().unwrap()]);
+            let client = resolve("10.0.0.1".parse().ok(), true, &headers, &trusted);
+            prop_assert_eq!(client, "9.9.9.9".parse().ok());
+        }
     }
 }

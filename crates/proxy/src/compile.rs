@@ -13,13 +13,17 @@ use std::sync::{Arc, OnceLock};
 
 use gwanmun_config::{Diagnostic, Diagnostics, Sources, Span, Spanned, did_you_mean};
 use gwanmun_core::Clock;
+use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::catalog::Catalog;
 use crate::compile::filters::Filters;
 use crate::parts::Parts;
+use crate::path::PathPolicy;
 use crate::plan::{AddressSet, InternalHeaders, Plan};
-use crate::spec::{ApiVersionSpec, GatewaySpec};
+use crate::sanitize::{KnownHeaders, NotKept};
+use crate::spec::{ApiVersionSpec, GatewaySpec, Propagation};
+use crate::trace_formats::TraceFormats;
 
 /// More threads than any machine has cores are a slip.
 const MOST_WORKERS: usize = 1024;
@@ -57,6 +61,8 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
         .map(|version| &version.value);
     let trusted_proxies = trusted_proxies(&spec.trusted_proxies, diagnostics);
     let internal_headers = internal_headers(&spec.internal_headers, diagnostics);
+    let known_headers = known_headers(&spec.headers.keep, diagnostics);
+    let propagation = propagation(spec, diagnostics);
     let sample = sample(spec, diagnostics);
     check_workers(spec, diagnostics);
     check_access_log(spec, diagnostics);
@@ -79,6 +85,9 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
         upstreams: upstreams.list,
         trusted_proxies,
         internal_headers: Arc::new(internal_headers),
+        paths: PathPolicy::new(spec.paths),
+        known_headers,
+        propagation,
         sample,
         clock: Arc::clone(&context.clock),
         default_tls: OnceLock::new(),
@@ -133,6 +142,47 @@ fn internal_headers(specs: &[Spanned<String>], diagnostics: &mut Diagnostics) ->
         }
     }
     InternalHeaders::new(exact, prefixes)
+}
+
+fn known_headers(kept: &[Spanned<String>], diagnostics: &mut Diagnostics) -> KnownHeaders {
+    let mut known = KnownHeaders::all();
+    for spec in kept {
+        let lower = spec.to_ascii_lowercase();
+        let outcome = HeaderName::try_from(&lower).map_err(|_| NotKept::Unknown).and_then(|name| known.keep(&name));
+        match outcome {
+            Ok(()) => {}
+            Err(NotKept::Needed) => diagnostics.push(
+                Diagnostic::error(format!("'{}' cannot be kept as it comes", spec.value), spec.span)
+                    .with_hint("the gateway needs it, or writes it itself; see trusted-proxies"),
+            ),
+            Err(NotKept::Unknown) => {
+                let hint = match did_you_mean(&lower, KnownHeaders::names()) {
+                    Some(close) => format!("did you mean '{close}'?"),
+                    None => "headers that the door does not know pass as they come".to_owned(),
+                };
+                diagnostics.push(
+                    Diagnostic::error(
+                        format!("found '{}', wanted a header that is removed or corrected at the door", spec.value),
+                        spec.span,
+                    )
+                    .with_hint(hint),
+                );
+            }
+        }
+    }
+    known
+}
+
+fn propagation(spec: &GatewaySpec, diagnostics: &mut Diagnostics) -> TraceFormats {
+    let Some(formats) = &spec.telemetry.traces.propagate else { return TraceFormats::new([Propagation::W3c]) };
+    for (place, format) in formats.iter().enumerate() {
+        if let Some(first) = formats.iter().take(place).find(|earlier| earlier.value == format.value) {
+            diagnostics.push(
+                Diagnostic::error("a format stands here twice", format.span).with_related(first.span, "the first one"),
+            );
+        }
+    }
+    TraceFormats::new(formats.iter().map(|format| format.value))
 }
 
 fn sample(spec: &GatewaySpec, diagnostics: &mut Diagnostics) -> f64 {

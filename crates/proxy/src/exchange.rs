@@ -12,6 +12,7 @@ use crate::body::Body;
 use crate::forward::Forwarding;
 use crate::record::Record;
 use crate::route::Variables;
+use crate::trace_formats::TraceFormats;
 
 /// The connection a request came in on; shared by its requests.
 #[derive(Debug)]
@@ -203,6 +204,8 @@ pub struct Exchange {
     /// What will be logged and counted.
     pub record: Record,
     pub(crate) upgrade: Option<Upgrade>,
+    /// How the upstream is told which trace this is.
+    pub(crate) trace_formats: TraceFormats,
     /// What a tunnel takes over at its beginning: it ends the record when it ends.
     pub(crate) tunnel: Option<crate::tunnel::Tunnel>,
     draw: u64,
@@ -232,6 +235,7 @@ impl Exchange {
             trusted: false,
             record,
             upgrade: None,
+            trace_formats: TraceFormats::default(),
             tunnel: None,
             draw,
         }

@@ -80,9 +80,13 @@ impl Drop for Finish {
         if let Some(code) = record.fault {
             metrics.fault(code);
         }
+        if !record.sanitized.is_nothing() {
+            metrics.sanitized(record.sanitized);
+        }
         if self.worker.log_is_off() {
             return;
         }
+        let linked_trace_id = record.linked_trace.map(|trace| trace.trace_id_hex());
         let (trace_id, span_id) = (record.trace.trace_id_hex(), record.trace.span_id_hex());
         let route = record.route.and_then(|index| self.plan.plan.routes.get(index));
         self.worker.log(&Entry {
@@ -106,6 +110,8 @@ impl Drop for Finish {
             bytes_out: self.bytes_out,
             principal: None,
             user_agent: self.began.user_agent.as_ref().map(HeaderValue::as_bytes),
+            sanitized: record.sanitized,
+            linked_trace_id: linked_trace_id.as_deref(),
         });
     }
 }

@@ -6,20 +6,18 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, TE, TRAILER};
+use http::header::{CONNECTION, FORWARDED, HeaderName, TE, TRAILER};
 use http::{HeaderMap, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::exchange::{Exchange, Scheme};
 use crate::filter::Response;
-use crate::plan::InternalHeaders;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a connection's requests have in common in their forwarding fields; made once per connection.
 #[derive(Debug)]
@@ -41,54 +39,43 @@ impl Forwarding {
     }
 }
 
-/// Which of the fields that need work a message has. Most have none, and one look at the names is cheaper than asking for
-/// each by hash.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Present {
-    pub(crate) hop_by_hop: bool,
-    pub(crate) forwarding: bool,
-    pub(crate) framing: bool,
+/// Whether `Connection` named more than the connection itself needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nominated {
+    /// It did not.
+    Nothing,
+    /// It did.
+    Something,
 }
 
-impl Present {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut present = Self::default();
-        for name in headers.keys() {
-            match name.as_str() {
-                "connection" | "te" | "keep-alive" | "proxy-connection" | "proxy-authenticate"
-                | "transfer-encoding" | "upgrade" | "trailer" => present.hop_by_hop = true,
-                "content-length" | "expect" => present.framing = true,
-                name if needs_trust(name) => present.forwarding = true,
-                _ => {}
-            }
-        }
-        present
-    }
+/// Takes away what is for this hop only.
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    end_hop(headers, |_| false);
 }
 
 /// Takes away what is for this hop only. Computed on what the client sent, before any filter, so that nobody can nominate
-/// what we add. `te: trailers` stays, since trailers are passed on.
-pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// what we add; and nobody can nominate what `is_end_to_end` says is for all. `te: trailers` stays, since trailers are
+/// passed on.
+pub(crate) fn end_hop(headers: &mut HeaderMap, is_end_to_end: impl Fn(&str) -> bool) -> Nominated {
     let mut doomed = SmallVec::<[HeaderName; 6]>::new();
     let mut trailers_wanted = false;
+    let mut nominated = Nominated::Nothing;
     for (name, value) in &*headers {
         match name.as_str() {
             "connection" => {
                 doomed.push(CONNECTION);
-                doomed.extend(
-                    options(value)
-                        .filter(|option| !is_about_the_connection(option))
-                        .filter_map(|option| HeaderName::from_bytes(option).ok()),
-                );
+                for option in options(value).filter(|option| !is_about_the_connection(option)) {
+                    nominated = Nominated::Something;
+                    let name = HeaderName::from_bytes(option).ok();
+                    doomed.extend(name.filter(|name| !is_end_to_end(name.as_str())));
+                }
             }
             // Who says `te` has to nominate it (RFC 9110 section 10.1.4), so it is read before it goes.
             "te" => {
                 doomed.push(TE);
                 trailers_wanted |= options(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             }
-            "keep-alive" | "proxy-connection" | "proxy-authenticate" | "transfer-encoding" | "upgrade" | "trailer" => {
-                doomed.push(name.clone())
-            }
+            _ if is_hop_by_hop(name) => doomed.push(name.clone()),
             _ => {}
         }
     }
@@ -98,6 +85,21 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if trailers_wanted {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
+    nominated
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "te"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "transfer-encoding"
+            | "upgrade"
+            | "trailer"
+    )
 }
 
 /// The elements of a list.
@@ -107,13 +109,13 @@ pub(crate) fn options(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 
 /// Options of `Connection` that name no field, or one that goes anyway.
 fn is_about_the_connection(option: &[u8]) -> bool {
-    [&b"keep-alive"[..], b"close", b"upgrade", b"te"].iter().any(|known| option.eq_ignore_ascii_case(known))
+    [&b""[..], b"keep-alive", b"close", b"upgrade", b"te"].iter().any(|known| option.eq_ignore_ascii_case(known))
 }
 
 /// An upstream's answer without what was for that hop only.
 pub(crate) fn clean_response(response: &mut Response) {
     let headers = response.headers_mut();
-    if !Present::of(headers).hop_by_hop {
+    if !headers.keys().any(is_hop_by_hop) {
         return;
     }
     let trailer = headers.remove(TRAILER);
@@ -123,45 +125,14 @@ pub(crate) fn clean_response(response: &mut Response) {
     }
 }
 
-/// Takes away what an untrusted peer says about who the client is and which trace this is.
-pub(crate) fn distrust(headers: &mut HeaderMap) {
-    let found: Vec<_> = headers.keys().filter(|name| needs_trust(name.as_str())).cloned().collect();
-    for name in found {
-        headers.remove(name);
-    }
-}
-
-/// The same from a trusted proxy: what it says counts, in its real name only.
-pub(crate) fn distrust_lookalikes(headers: &mut HeaderMap) {
-    let found: Vec<_> =
-        headers.keys().filter(|name| name.as_str().contains('_') && needs_trust(name.as_str())).cloned().collect();
-    for name in found {
-        headers.remove(name);
-    }
-}
-
-/// `name` with dashes for underscores: services in the manner of CGI (WSGI, Rack, PHP) cannot tell the two apart.
+/// `name` with dashes for whatever is no letter and no digit: services in the manner of CGI (WSGI, Rack, PHP) cannot tell
+/// such names apart.
 pub(crate) fn dashed(name: &str) -> Cow<'_, str> {
-    if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) }
-}
-
-/// Whether a field says who the client is or which trace this is, which only a trusted proxy may say.
-fn needs_trust(name: &str) -> bool {
-    let name = &*dashed(name);
-    matches!(name, "forwarded" | "client-cert" | "client-cert-chain" | "traceparent" | "tracestate" | "b3")
-        || name.starts_with("x-forwarded-")
-        || name.starts_with("x-b3-")
-}
-
-/// Takes out of a request's trailers what would be believed or would change the message if somebody behind merged them
-/// into the header section (RFC 9110 section 6.5.1).
-pub(crate) fn clean_trailers(trailers: &mut HeaderMap, internal: &InternalHeaders) {
-    internal.remove_from(trailers);
-    distrust(trailers);
-    remove_hop_by_hop(trailers);
-    for name in [HOST, CONTENT_LENGTH, AUTHORIZATION, COOKIE] {
-        trailers.remove(name);
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.bytes().all(stays) {
+        return Cow::Borrowed(name);
     }
+    Cow::Owned(name.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect())
 }
 
 /// Sets the forwarding fields and the trace of a request that is about to leave.
@@ -170,7 +141,6 @@ pub(crate) fn prepare(exchange: &mut Exchange) {
     let forwarding = connection.forwarding();
     let element = element(forwarding, exchange, connection.peer.map(|peer| peer.ip()), connection.scheme);
     let prefix = exchange.stripped_prefix.take();
-    let traceparent = HeaderValue::from_bytes(&exchange.record.trace.traceparent());
     let (host, headers) = (&exchange.host, &mut exchange.request.headers);
     if exchange.trusted {
         append(headers, X_FORWARDED_FOR, &forwarding.client);
@@ -192,9 +162,7 @@ pub(crate) fn prepare(exchange: &mut Exchange) {
     if let Some(Ok(prefix)) = prefix.map(HeaderValue::try_from) {
         append_with(headers, X_FORWARDED_PREFIX, &prefix, "");
     }
-    if let Ok(traceparent) = traceparent {
-        headers.insert(TRACEPARENT, traceparent);
-    }
+    exchange.trace_formats.tell(&exchange.record.trace, headers);
 }
 
 /// Adds to a list that an earlier proxy began.
@@ -264,18 +232,19 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_in_underscores_only_are_taken_away_too() {
-        let fields = [("x_gwanmun_user", "1"), ("txn_token", "1"), ("x_consent-a", "1"), ("x-stays_here", "1")];
-        let mut headers = map(&fields);
-        let internal =
-            InternalHeaders::new(vec![HeaderName::from_static("x-other_one")], vec!["x-consent_".to_owned()]);
-        headers.insert("x_other-one", HeaderValue::from_static("1"));
-        internal.remove_from(&mut headers);
-        assert_eq!(headers, map(&[("x-stays_here", "1")]));
-        let mut headers = map(&[("x_forwarded_for", "6.6.6.6"), ("client_cert", "1"), ("x-stays_here", "1")]);
-        assert!(Present::of(&headers).forwarding);
-        distrust(&mut headers);
-        assert_eq!(headers, map(&[("x-stays_here", "1")]));
+    fn what_is_for_all_cannot_be_nominated() {
+        let mut headers = map(&[("connection", "close, authorization, x-hop"), ("authorization", "a"), ("x-hop", "1")]);
+        assert_eq!(end_hop(&mut headers, |name| name == "authorization"), Nominated::Something);
+        assert_eq!(headers, map(&[("authorization", "a")]));
+        let mut headers = map(&[("connection", "keep-alive, , TE")]);
+        assert_eq!(end_hop(&mut headers, |_| false), Nominated::Nothing);
+    }
+
+    #[test]
+    fn a_name_is_told_by_its_letters_and_digits() {
+        for (name, wanted) in [("x-a1", "x-a1"), ("x_a.1", "x-a-1"), ("a!b", "a-b")] {
+            assert_eq!(dashed(name), wanted);
+        }
     }
 
     #[test]

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use gwanmun_core::{Clock, Code, Fault};
 use gwanmun_telemetry::metrics::{RouteLabels, Shape};
-use http::HeaderMap;
 use ipnet::IpNet;
 
 use crate::filter::Filter;
 use crate::forward::dashed;
+use crate::path::PathPolicy;
 use crate::route::router::Router;
+use crate::sanitize::KnownHeaders;
+use crate::trace_formats::TraceFormats;
 use crate::upstream::tls::{ClientTls, ClientTlsFiles, client_config};
 use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
 
@@ -33,6 +35,12 @@ pub struct Plan {
     pub trusted_proxies: AddressSet,
     /// What never survives from outside.
     pub internal_headers: Arc<InternalHeaders>,
+    /// How paths are read.
+    pub paths: PathPolicy,
+    /// What is done with the headers that everybody knows.
+    pub known_headers: KnownHeaders,
+    /// The formats of trace context that are spoken.
+    pub propagation: TraceFormats,
     /// The share of traces begun here that are marked as sampled.
     pub sample: f64,
     /// What time it is.
@@ -82,6 +90,8 @@ pub struct Limits {
     pub header_count: usize,
     /// Length of the request target, bytes.
     pub uri_bytes: usize,
+    /// Number of cookies of a request.
+    pub cookies: usize,
     /// Connections at the same time, over all workers.
     pub connections: usize,
     /// Streams at the same time on one HTTP/2 connection.
@@ -100,6 +110,7 @@ impl Default for Limits {
             header_bytes: 32 * 1024,
             header_count: 100,
             uri_bytes: 8 * 1024,
+            cookies: 200,
             connections: 8000,
             streams: 128,
             body_bytes: None,
@@ -181,19 +192,9 @@ impl InternalHeaders {
         Self { exact, prefixes: prefixes.collect() }
     }
 
-    /// Takes them out of what came from outside.
-    pub(crate) fn remove_from(&self, headers: &mut HeaderMap) {
-        if headers.keys().any(|name| self.covers(name)) {
-            let found: Vec<_> = headers.keys().filter(|name| self.covers(name)).cloned().collect();
-            for name in found {
-                headers.remove(name);
-            }
-        }
-    }
-
-    fn covers(&self, name: &http::HeaderName) -> bool {
-        let name = dashed(name.as_str());
-        self.exact.iter().any(|exact| *exact == name) || self.prefixes.iter().any(|prefix| name.starts_with(&**prefix))
+    /// Whether `name`, with dashes for whatever else is no letter and no digit, is one of them.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        self.exact.iter().any(|exact| exact == name) || self.prefixes.iter().any(|prefix| name.starts_with(&**prefix))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use gwanmun_core::Code;
+use gwanmun_telemetry::sanitized::Sanitized;
 use gwanmun_telemetry::trace::TraceContext;
 
 /// Collected while the exchange goes on; written once, at its end.
@@ -16,6 +17,10 @@ pub struct Record {
     pub time: SystemTime,
     /// The trace, and our own span in it.
     pub trace: TraceContext,
+    /// What was done to the request at the door.
+    pub sanitized: Sanitized,
+    /// The trace that an untrusted caller says it is in.
+    pub linked_trace: Option<TraceContext>,
     /// The route that took the request: its place in the plan.
     pub route: Option<usize>,
     /// The upstream that was asked.
@@ -35,6 +40,8 @@ impl Record {
             started: Instant::now(),
             time: SystemTime::now(),
             trace,
+            sanitized: Sanitized::NOTHING,
+            linked_trace: None,
             route: None,
             upstream: None,
             endpoint: None,

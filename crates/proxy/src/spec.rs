@@ -1,12 +1,16 @@
 //! What operators write, decoded and nothing more: `compile` checks it and turns it into a Plan. The keys are the
 //! contract with users.
 
+mod door;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use gwanmun_config::{ByteSize, OneOrMany, Piece, Spanned, Timespan};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use door::{Backslash, ControlCharacters, DuplicateSlashes, EncodedSlash, HeadersSpec, PathParameters, PathsSpec};
 
 /// A whole configuration.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -24,6 +28,10 @@ pub struct GatewaySpec {
     pub trusted_proxies: Vec<Spanned<String>>,
     /// Headers that never survive from outside, besides our own; a `*` at the end stands for any rest.
     pub internal_headers: Vec<Spanned<String>>,
+    /// How paths are read.
+    pub paths: PathsSpec,
+    /// Which headers of requests are left as they come.
+    pub headers: HeadersSpec,
     /// Bounds for every listener that does not set its own.
     pub limits: LimitsSpec,
     /// Logs and metrics.
@@ -139,6 +147,9 @@ pub struct LimitsSpec {
     pub header_count: Option<Spanned<usize>>,
     /// Length of the request target (8KiB).
     pub uri_bytes: Option<Spanned<ByteSize>>,
+    /// Number of cookies of a request (200).
+    #[schemars(range(min = 1))]
+    pub cookies: Option<Spanned<usize>>,
     /// Connections at the same time, over all workers (8000).
     #[schemars(range(min = 1))]
     pub connections: Option<Spanned<usize>>,
@@ -206,6 +217,20 @@ pub struct TracesSpec {
     /// The share of traces started here that are marked as sampled, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub sample: Option<Spanned<f64>>,
+    /// The formats in which a trace is taken from trusted callers and passed on (`[w3c]`).
+    pub propagate: Option<Vec<Spanned<Propagation>>>,
+}
+
+/// A format of trace context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Propagation {
+    /// `traceparent` and `tracestate`.
+    W3c,
+    /// Zipkin's, passed on in the header `b3`.
+    B3,
+    /// Zipkin's, passed on in the headers `X-B3-…`.
+    B3Multi,
 }
 
 /// How the gateway stops: not ready, `delay`, listeners close, at most `timeout`, exit.

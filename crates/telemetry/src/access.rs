@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::sanitized::Sanitized;
 use crate::stamp::Stamp;
 use crate::writer::{CHUNK, Writer};
 
@@ -172,6 +173,10 @@ pub struct Entry<'a> {
     pub principal: Option<&'a str>,
     /// `User-Agent` as it came, whatever its bytes.
     pub user_agent: Option<&'a [u8]>,
+    /// What was done to the request at the door; no field where it was nothing.
+    pub sanitized: Sanitized,
+    /// The trace an untrusted caller said it was in, 32 hex digits; no field where there was none.
+    pub linked_trace_id: Option<&'a str>,
 }
 
 #[cfg(test)]
@@ -203,6 +208,8 @@ mod tests {
             bytes_out: 1024,
             principal: None,
             user_agent: Some(b"curl/8.5.0"),
+            sanitized: Sanitized::NOTHING,
+            linked_trace_id: None,
         }
     }
 

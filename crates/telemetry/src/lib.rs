@@ -5,6 +5,7 @@ pub mod access;
 mod json;
 pub mod logs;
 pub mod metrics;
+pub mod sanitized;
 mod stamp;
 pub mod trace;
 mod writer;

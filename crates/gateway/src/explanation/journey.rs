@@ -7,6 +7,7 @@ use gwanmun_proxy::handle::Watch;
 use gwanmun_proxy::plan::PlannedFilter;
 use gwanmun_proxy::route::Outcome;
 use gwanmun_proxy::{Exchange, Plan, Response};
+use gwanmun_telemetry::sanitized::What;
 
 use super::change::{Change, RequestLook, ResponseLook};
 
@@ -15,6 +16,8 @@ pub(crate) struct Journey<'p> {
     plan: &'p Plan,
     /// The request in a line.
     pub(super) title: String,
+    /// What was done to the request at the door.
+    pub(super) sanitized: Vec<&'static str>,
     request: Option<RequestLook>,
     response: Option<ResponseLook>,
     /// How each route's predicates turned out, in the order they are asked; `None` if no route was looked for.
@@ -65,6 +68,7 @@ impl<'p> Journey<'p> {
         Self {
             plan,
             title,
+            sanitized: Vec::new(),
             request: None,
             response: None,
             routing: None,
@@ -75,11 +79,16 @@ impl<'p> Journey<'p> {
             variables: Vec::new(),
         }
     }
+
+    fn arrived(&mut self, exchange: &Exchange) {
+        self.title.push_str(&circumstances(exchange));
+        self.sanitized = exchange.record.sanitized.iter().map(What::name).collect();
+    }
 }
 
 impl Watch for Journey<'_> {
     fn begins(&mut self, exchange: &Exchange) {
-        self.title.push_str(&circumstances(exchange));
+        self.arrived(exchange);
         self.request = Some(RequestLook::at(exchange));
     }
 
@@ -120,7 +129,7 @@ impl Watch for Journey<'_> {
     fn answered(&mut self, exchange: &Exchange, response: &Response, fault: Option<&Fault>) {
         // A request that is refused at once begins no journey.
         if self.request.is_none() {
-            self.title.push_str(&circumstances(exchange));
+            self.arrived(exchange);
         }
         self.variables = exchange.variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         self.response = Some(ResponseLook::at(response));

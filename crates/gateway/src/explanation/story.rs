@@ -20,6 +20,10 @@ const SHOWN_BODY: usize = 2000;
 pub(crate) fn tell(journey: &Journey<'_>, rehearsed: &Rehearsed, plan: &Plan, paint: Paint) -> String {
     let mut story = Story { text: String::new(), paint };
     story.heading(&journey.title);
+    if !journey.sanitized.is_empty() {
+        story.heading("Cleaned at the door");
+        story.line(format_args!("  {}", journey.sanitized.join(", ")));
+    }
     let (door, own): (Vec<&Step>, Vec<&Step>) = journey.forth.iter().partition(|step| step.is_at_door);
     if !door.is_empty() {
         story.heading("At the door, before routing");

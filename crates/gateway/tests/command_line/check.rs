@@ -125,6 +125,7 @@ fn bounds_under_which_nothing_is_served_are_refused_wherever_they_stand() {
         "limits: {connections: 0}",
         "limits: {header-count: 0}",
         "limits: {streams: 0}",
+        "limits: {cookies: 0}",
         "listeners: [{address: '127.0.0.1:8080', limits: {connections: 0}}]",
         "{limits: {connections: 0}, listeners: [{address: '127.0.0.1:8080', limits: {connections: 1}}]}",
     ] {
@@ -148,4 +149,30 @@ fn a_map_may_stand_alone_where_the_only_required_argument_is_one() {
     }
     let slip = mistakes(&with("{key-vlaues: {X-Channel: web}}"));
     assert!(slip.iter().any(|line| line.contains("unknown key 'key-vlaues'")), "{slip:?}");
+}
+
+#[test]
+fn what_the_door_cannot_do_is_refused() {
+    let told = |configuration: &str| {
+        let ended = Folder::with(&[("gw.yaml", configuration)]).gwanmun(&["check", "gw.yaml"]);
+        assert_eq!(ended.code, 1, "{configuration}");
+        ended.err
+    };
+    for (configuration, message) in [
+        ("headers: {keep: [X-Forwarded-For]}", "'X-Forwarded-For' cannot be kept as it comes"),
+        ("headers: {keep: [Connection]}", "'Connection' cannot be kept as it comes"),
+        ("headers: {keep: [X-Orginal-URL]}", "did you mean 'x-original-url'?"),
+        ("headers: {keep: [X-Shop]}", "headers that the door does not know pass as they come"),
+        ("headers: {keep: ['a b']}", "found 'a b'"),
+        ("paths: {encoded-slash: decoded}", "decode"),
+        ("paths: {slashes: keep}", "slashes"),
+        ("telemetry: {traces: {propagate: [w3c, jaeger]}}", "jaeger"),
+        ("telemetry: {traces: {propagate: [b3, b3]}}", "a format stands here twice"),
+    ] {
+        let error = told(configuration);
+        assert!(error.contains(message), "{configuration}: {error}");
+    }
+    let good = "headers: {keep: [X-Original-URL]}\npaths: {backslash: slash}\n\
+                telemetry: {traces: {propagate: [w3c, b3, b3-multi]}}\n";
+    assert_eq!(Folder::with(&[("gw.yaml", good)]).gwanmun(&["check", "gw.yaml"]).code, 0);
 }

@@ -56,6 +56,14 @@ fn a_request_that_is_refused_at_once_is_told_why() {
 }
 
 #[test]
+fn what_the_door_did_to_a_request_is_told() {
+    let fields = ["-H", "referer: nothing", "-H", "x-forwarded-for: 6.6.6.6", "-H", "proxy: http://evil.test"];
+    let told = told(&[&["GET", "/shop//orders/7", "--from", "198.51.100.7"][..], &fields].concat());
+    assert!(told.contains("\nCleaned at the door\n  path, forwarding, proxy, header:referer\n"), "{told}");
+    assert!(!self::told(&["GET", "/shop/orders/7"]).contains("Cleaned"));
+}
+
+#[test]
 fn wrong_usage_is_told_apart_from_a_wrong_configuration() {
     for (arguments, why) in [
         (&["GET"][..], "a file, a method and a URL are needed"),

@@ -11,7 +11,7 @@ async fn a_line_of_the_access_log_has_the_fields_of_the_contract() {
     let gateway = start(&all_to_service(upstream.url(), "keep-alive: 1s")).await;
     let mut client = gateway.connect().await;
     client
-        .send("POST /a%2fb?secret=1 HTTP/1.1\r\nHost: shop.test:8080\r\nUser-Agent: test \"1\"\r\nContent-Length: 4\r\n\r\nbody")
+        .send("POST /a%2Fb?secret=1 HTTP/1.1\r\nHost: shop.test:8080\r\nUser-Agent: test \"1\"\r\nContent-Length: 4\r\n\r\nbody")
         .await;
     assert_eq!(client.answer().await.text(), "request 0");
     let line = gateway.access_line(|_| true).await;

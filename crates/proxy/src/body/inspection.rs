@@ -9,8 +9,8 @@ use bytes::Bytes;
 use gwanmun_core::{Code, Fault};
 use http_body::Frame;
 
-use crate::forward;
 use crate::plan::InternalHeaders;
+use crate::sanitize;
 
 /// What is done with a client's pieces.
 pub(crate) struct Inspection {
@@ -28,7 +28,7 @@ impl Inspection {
     /// The piece, if it may pass.
     pub(crate) fn inspect(&self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Fault> {
         if let Some(trailers) = frame.trailers_mut() {
-            forward::clean_trailers(trailers, &self.internal);
+            sanitize::clean_trailers(trailers, &self.internal);
         }
         if let Some(data) = frame.data_ref() {
             let total = self.count.get().saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));

@@ -117,6 +117,7 @@ fn check_limits(limits: &LimitsSpec, diagnostics: &mut Diagnostics) {
     }
     let counts = [
         ("header-count", limits.header_count.as_ref().map(|count| (count.value == 0, count.span))),
+        ("cookies", limits.cookies.as_ref().map(|count| (count.value == 0, count.span))),
         ("connections", limits.connections.as_ref().map(|count| (count.value == 0, count.span))),
         ("streams", limits.streams.as_ref().map(|count| (count.value == 0, count.span))),
     ];
@@ -153,6 +154,7 @@ fn limits(layers: &[&LimitsSpec]) -> Limits {
         header_bytes: size(|layer| layer.header_bytes.as_ref(), defaults.header_bytes),
         header_count: count(|layer| layer.header_count.as_ref(), defaults.header_count),
         uri_bytes: size(|layer| layer.uri_bytes.as_ref(), defaults.uri_bytes),
+        cookies: count(|layer| layer.cookies.as_ref(), defaults.cookies),
         connections: count(|layer| layer.connections.as_ref(), defaults.connections),
         streams: layers
             .iter()

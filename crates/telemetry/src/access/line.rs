@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Entry;
 use crate::json;
+use crate::sanitized::Sanitized;
 use crate::stamp::Stamp;
 
 /// Appends the line with its line feed.
@@ -36,6 +37,12 @@ pub(super) fn push(out: &mut Vec<u8>, stamp: &mut Stamp, entry: &Entry<'_>) {
     number(out, ",\"bytes_out\":", entry.bytes_out);
     optional_text(out, ",\"principal\":", entry.principal.map(str::as_bytes));
     optional_text(out, ",\"user_agent\":", entry.user_agent);
+    if !entry.sanitized.is_nothing() {
+        names(out, ",\"sanitized\":", entry.sanitized);
+    }
+    if let Some(linked) = entry.linked_trace_id {
+        text(out, ",\"linked_trace_id\":", linked.as_bytes());
+    }
     out.extend_from_slice(b"}\n");
 }
 
@@ -52,6 +59,18 @@ fn optional_text(out: &mut Vec<u8>, key: &str, value: Option<&[u8]>) {
             out.extend_from_slice(b"null");
         }
     }
+}
+
+fn names(out: &mut Vec<u8>, key: &str, sanitized: Sanitized) {
+    out.extend_from_slice(key.as_bytes());
+    let mut before = b'[';
+    for what in sanitized.iter() {
+        out.extend_from_slice(&[before, b'"']);
+        out.extend_from_slice(what.name().as_bytes());
+        out.push(b'"');
+        before = b',';
+    }
+    out.push(b']');
 }
 
 fn number(out: &mut Vec<u8>, key: &str, value: u64) {
@@ -90,6 +109,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::sanitized::What;
 
     const BARE: Entry<'static> = Entry {
         time: UNIX_EPOCH,
@@ -112,6 +132,8 @@ mod tests {
         bytes_out: 0,
         principal: None,
         user_agent: None,
+        sanitized: Sanitized::NOTHING,
+        linked_trace_id: None,
     };
 
     fn line(entry: &Entry<'_>) -> String {
@@ -159,6 +181,17 @@ mod tests {
         let nulls: Vec<_> = object.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key.as_str()).collect();
         assert_eq!(nulls, ["endpoint", "fault", "principal", "route", "upstream", "upstream_us", "user_agent"]);
         assert_eq!(value["client"], json!("192.0.2.1"));
+    }
+
+    #[test]
+    fn what_was_done_at_the_door_is_told_where_something_was() {
+        let mut sanitized = Sanitized::NOTHING;
+        sanitized.add(What::Referer);
+        sanitized.add(What::Path);
+        let linked_trace_id = Some("0af7651916cd43dd8448eb211c80319c");
+        let value: Value = serde_json::from_str(&line(&Entry { sanitized, linked_trace_id, ..BARE })).unwrap();
+        assert_eq!(value["sanitized"], json!(["path", "header:referer"]));
+        assert_eq!(value["linked_trace_id"], json!(linked_trace_id));
     }
 
     proptest! {

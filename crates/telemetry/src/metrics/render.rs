@@ -24,6 +24,10 @@ pub(super) fn text(totals: &Totals, reloads: [u64; 2], dropped: u64) -> String {
     for (code, count) in &totals.faults {
         sample(&mut out, "gwanmun_faults_total", &[("code", code.name())], *count);
     }
+    family(&mut out, "gwanmun_sanitized_total", "counter", "Requests changed at the door, by what was changed.");
+    for (what, count) in &totals.sanitized {
+        sample(&mut out, "gwanmun_sanitized_total", &[("what", what.name())], *count);
+    }
     family(&mut out, "gwanmun_in_flight", "gauge", "Requests not yet finished, by listener.");
     for (listener, count) in &totals.in_flight {
         sample(&mut out, "gwanmun_in_flight", &[("listener", listener)], *count);
@@ -103,6 +107,8 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use crate::sanitized::{Sanitized, What};
+
     use super::super::{ConnectionState, Metrics, Reload, RouteLabels, Shape};
 
     #[test]
@@ -122,10 +128,16 @@ mod tests {
         }
         let _request = worker.in_flight(0);
         let _connection = worker.upstream_connection(0, ConnectionState::Active);
+        let mut sanitized = Sanitized::NOTHING;
+        sanitized.add(What::Referer);
+        worker.sanitized(sanitized);
         metrics.reload(Reload::Success);
         let text = metrics.render();
-        let known_codes = |line: &&str| !line.starts_with("gwanmun_faults_total{") || line.contains("no-route");
-        let shown: Vec<_> = text.lines().filter(known_codes).collect();
+        let one_of_each = |line: &&str| {
+            (!line.starts_with("gwanmun_faults_total{") || line.contains("no-route"))
+                && (!line.starts_with("gwanmun_sanitized_total{") || line.contains("header:referer"))
+        };
+        let shown: Vec<_> = text.lines().filter(one_of_each).collect();
         assert_eq!(shown.join("\n"), include_str!("render.snapshot").trim_end());
     }
 }

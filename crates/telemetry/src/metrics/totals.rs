@@ -8,6 +8,7 @@ use gwanmun_core::Code;
 use super::RouteLabels;
 use super::series::{BUCKETS, RouteSeries};
 use super::worker::WorkerMetrics;
+use crate::sanitized::What;
 
 /// Sums by label, sorted as they are printed.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,7 @@ pub(super) struct Totals {
     /// By route.
     pub(super) durations: BTreeMap<Arc<str>, Durations>,
     pub(super) faults: BTreeMap<Code, u64>,
+    pub(super) sanitized: BTreeMap<What, u64>,
     /// By listener.
     pub(super) in_flight: BTreeMap<Arc<str>, u64>,
     /// Active and idle ones by upstream.
@@ -45,6 +47,9 @@ impl Totals {
         }
         for (code, count) in worker.faults() {
             *self.faults.entry(code).or_default() += count;
+        }
+        for (what, count) in worker.sanitizings() {
+            *self.sanitized.entry(what).or_default() += count;
         }
         for (listener, count) in worker.listeners() {
             let sum = self.in_flight.entry(Arc::clone(listener)).or_default();

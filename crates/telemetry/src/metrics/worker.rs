@@ -10,6 +10,7 @@ use gwanmun_core::Code;
 use super::Shape;
 use super::cells::Cells;
 use super::series::RouteSeries;
+use crate::sanitized::{Sanitized, What};
 
 /// Per upstream: connections in each state, and how many were ever opened.
 const CONNECTION_CELLS: usize = 3;
@@ -22,6 +23,7 @@ pub struct WorkerMetrics {
     routes: Box<[OnceLock<Box<RouteSeries>>]>,
     unrouted: OnceLock<Box<RouteSeries>>,
     faults: Cells,
+    sanitized: Cells,
     in_flight: Cells,
     connections: Cells,
 }
@@ -49,6 +51,14 @@ impl WorkerMetrics {
         }
     }
 
+    /// Counts what was done to a request at the door.
+    pub fn sanitized(&self, sanitized: Sanitized) {
+        for what in sanitized.iter() {
+            // The number of a variant is its place in `ALL`.
+            self.sanitized.add(what as usize, 1);
+        }
+    }
+
     /// Counts a request as in flight at this listener until the guard goes.
     #[must_use]
     pub fn in_flight(self: &Arc<Self>, listener: usize) -> InFlight {
@@ -70,6 +80,7 @@ impl WorkerMetrics {
             routes: shape.routes.iter().map(|_| OnceLock::new()).collect(),
             unrouted: OnceLock::new(),
             faults: Cells::new(Code::ALL.len()),
+            sanitized: Cells::new(What::ALL.len()),
             in_flight: Cells::new(shape.listeners.len()),
             connections: Cells::new(shape.upstreams.len() * CONNECTION_CELLS),
             shape,
@@ -89,6 +100,10 @@ impl WorkerMetrics {
 
     pub(super) fn faults(&self) -> impl Iterator<Item = (Code, u64)> {
         Code::ALL.iter().enumerate().map(|(index, code)| (*code, self.faults.value(index)))
+    }
+
+    pub(super) fn sanitizings(&self) -> impl Iterator<Item = (What, u64)> {
+        What::ALL.iter().enumerate().map(|(index, what)| (*what, self.sanitized.value(index)))
     }
 
     pub(super) fn listeners(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {

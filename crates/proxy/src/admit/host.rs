@@ -1,0 +1,92 @@
+//! Which host a request is for: `Host`, or the authority of its target, and nothing that could be read as two.
+
+use gwanmun_core::{Code, Fault};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Version};
+
+/// `Host`, or the authority of an absolute target, which must agree with it: stricter than RFC 9112 section 3.2.2, which
+/// lets the target win.
+pub(super) fn host(version: Version, uri: &http::Uri, headers: &mut HeaderMap) -> Result<Option<HeaderValue>, Fault> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let first = hosts.next().cloned();
+    if hosts.next().is_some() {
+        return Err(Fault::new(Code::MalformedRequest, "the request has two Host fields"));
+    }
+    headers.remove(HOST);
+    let Some(authority) = uri.authority() else {
+        if first.is_none() && version == Version::HTTP_11 {
+            return Err(Fault::new(Code::MalformedRequest, "an HTTP/1.1 request has no Host"));
+        }
+        let good = first.as_ref().is_none_or(|host| is_host(host.as_bytes()));
+        return if good { Ok(first) } else { Err(Fault::new(Code::MalformedRequest, "Host is no host and port")) };
+    };
+    if authority.as_str().contains('@') {
+        return Err(Fault::new(Code::MalformedRequest, "the target has a user in it"));
+    }
+    if !is_host(authority.as_str().as_bytes()) {
+        return Err(Fault::new(Code::MalformedRequest, "the authority is no host and port"));
+    }
+    match first {
+        Some(host) if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
+            Err(Fault::new(Code::MalformedRequest, "the target and Host name different hosts"))
+        }
+        Some(host) => Ok(Some(host)),
+        None => HeaderValue::from_str(authority.as_str())
+            .map(Some)
+            .map_err(|_| Fault::new(Code::MalformedRequest, "the authority is malformed")),
+    }
+}
+
+/// A name or an address, an IPv6 one in brackets, and perhaps a port (RFC 3986 section 3.2.2); no commas, since hosts stand
+/// in lists.
+pub(crate) fn is_host(text: &[u8]) -> bool {
+    let (host, port) = match (text.first(), text.iter().rposition(|&byte| byte == b']')) {
+        (Some(b'['), Some(end)) => (text.get(1..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default()),
+        _ => text.split_at(text.iter().position(|&byte| byte == b':').unwrap_or(text.len())),
+    };
+    let bracketed = text.first() == Some(&b'[');
+    let of_a_host = |byte: &u8| match byte {
+        b':' => bracketed,
+        _ => byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte),
+    };
+    let is_port = match port.split_first() {
+        None => true,
+        Some((b':', digits)) => {
+            digits.is_empty()
+                || std::str::from_utf8(digits)
+                    .is_ok_and(|digits| digits.parse::<u16>().is_ok() && !digits.starts_with('+'))
+        }
+        Some(_) => false,
+    };
+    host.iter().all(of_a_host) && is_port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_address_and_perhaps_a_port() {
+        for good in ["a.example", "a:80", "a:", "1.2.3.4:65535", "[::1]", "[::1]:80", "A_b"] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in ["a:99999", "a:b", "a:b:c", "::1", "[::1", "[::1]x", "a,b", "a b", "a/b", "a@b", "a:+80"] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    fn asked(target: &str, host_field: Option<&'static str>) -> Result<Option<HeaderValue>, Code> {
+        let fields = host_field.map(|host| (HOST, HeaderValue::from_static(host)));
+        host(Version::HTTP_2, &target.parse().unwrap(), &mut fields.into_iter().collect()).map_err(|fault| fault.code())
+    }
+
+    #[test]
+    fn an_authority_is_held_to_the_same_as_host() {
+        assert_eq!(asked("http://a.test:80/", None), Ok(Some(HeaderValue::from_static("a.test:80"))));
+        assert_eq!(asked("http://a.test/", Some("A.test")), Ok(Some(HeaderValue::from_static("A.test"))));
+        for target in ["http://a,b/", "http://u@a/"] {
+            assert_eq!(asked(target, None), Err(Code::MalformedRequest), "{target}");
+        }
+        assert_eq!(asked("/", Some("a,b")), Err(Code::MalformedRequest));
+    }
+}
