@@ -8,18 +8,18 @@ use std::rc::Rc;
 use gwanmun_core::{Code, Fault};
 use gwanmun_telemetry::sanitized::{Sanitized, What};
 use gwanmun_telemetry::trace::TraceContext;
-use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, UPGRADE};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::body::Body;
 use crate::client_address;
 use crate::exchange::{Connection, Exchange, Request, Upgrade};
-use crate::forward::{self, Nominated};
+use crate::forward::{self, Nominated, X_FORWARDED_FOR};
 use crate::path::PathPolicy;
 use crate::plan::{Limits, Plan};
 use crate::record::Record;
-use crate::trace_formats::{Caller, TraceFormats};
+use crate::trace_formats::Caller;
 
 pub(crate) use host::is_host;
 
@@ -47,18 +47,21 @@ pub(crate) fn exchange_of(
     };
     let client =
         client_address::resolve(connection.peer.map(|peer| peer.ip()), trusted, &headers, &plan.trusted_proxies);
+    let mut sanitized = Sanitized::NOTHING;
+    if client.is_disputed {
+        // Who is behind would believe one or the other.
+        headers.remove(FORWARDED);
+        headers.remove(X_FORWARDED_FOR);
+        sanitized.add(What::Forwarding);
+    }
     let host = host::host(version, &uri, &mut headers);
     if version == Version::HTTP_2 {
         join_cookies(&mut headers);
     }
-    let mut sanitized = Sanitized::NOTHING;
     let mut survey = plan.known_headers.survey(&headers, &plan.internal_headers, trusted);
 
     let caller = if survey.trace { plan.propagation.take_caller(&mut headers) } else { Caller::default() };
-    if survey.trace && !trusted {
-        TraceFormats::forget(&mut headers);
-    }
-    if caller.is_unreadable || (survey.trace && !trusted) {
+    if caller.is_unreadable {
         sanitized.add(What::Trace);
     }
     let sample = || plan.sample > 0.0 && fastrand::f64() < plan.sample;
@@ -98,7 +101,7 @@ pub(crate) fn exchange_of(
     record.sanitized = sanitized;
     record.linked_trace = if trusted { None } else { caller.trace() };
     let mut exchange =
-        Exchange::new(Rc::clone(connection), client, host.ok().flatten(), request, record, fastrand::u64(..));
+        Exchange::new(Rc::clone(connection), client.address, host.ok().flatten(), request, record, fastrand::u64(..));
     exchange.trusted = trusted;
     exchange.trace_formats = plan.propagation;
     exchange.upgrade = upgrade_asked;

@@ -11,6 +11,15 @@ use crate::plan::AddressSet;
 /// More proxies than any request comes through; who says so is not followed further.
 const MOST_PROXIES: usize = 32;
 
+/// Who the client is, and how certain that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// Its address; none on a unix socket.
+    pub(crate) address: Option<IpAddr>,
+    /// Whether `Forwarded` and `X-Forwarded-For` tell different stories, so that one of them is a lie.
+    pub(crate) is_disputed: bool,
+}
+
 /// The nearest address that is not a trusted proxy's. What a trusted proxy says counts, what was said to it does not.
 /// `Forwarded` (RFC 7239) and `X-Forwarded-For` are read alike. Where both are there and do not agree, the trusted proxies
 /// wrote one and passed the other on as a client sent it; since nobody can tell which, the peer is taken.
@@ -19,17 +28,21 @@ pub(crate) fn resolve(
     peer_is_trusted: bool,
     headers: &HeaderMap,
     trusted: &AddressSet,
-) -> Option<IpAddr> {
+) -> Resolved {
+    let certainly = |address| Resolved { address, is_disputed: false };
     let peer = peer.map(|peer| peer.to_canonical());
     if !peer_is_trusted {
-        return peer;
+        return certainly(peer);
     }
     let old = walk(peer, headers, X_FORWARDED_FOR, address, trusted);
     if !headers.contains_key(FORWARDED) {
-        return old;
+        return certainly(old);
     }
     let new = walk(peer, headers, FORWARDED, forwarded_for, trusted);
-    if new == old || !headers.contains_key(X_FORWARDED_FOR) { new } else { peer }
+    if new == old || !headers.contains_key(X_FORWARDED_FOR) {
+        return certainly(new);
+    }
+    Resolved { address: peer, is_disputed: true }
 }
 
 /// The way through the elements of a field, from the right. An unreadable element ends it at the proxy that passed it on.
@@ -138,6 +151,7 @@ mod tests {
         }
         let peer: Option<IpAddr> = peer.parse().ok();
         resolve(peer, peer.is_some_and(|peer| trusted.contains(peer)), &headers, &trusted)
+            .address
             .map_or("none".to_owned(), |address| address.to_string())
     }
 
@@ -240,7 +254,7 @@ mod tests {
             headers.append(X_FORWARDED_FOR, format!("{rest}, 9.9.9.9, 10.0.0.7").parse().unwrap());
             let trusted = AddressSet::new(vec!["10.0.0.0/8".parse().unwrap()]);
             let client = resolve("10.0.0.1".parse().ok(), true, &headers, &trusted);
-            prop_assert_eq!(client, "9.9.9.9".parse().ok());
+            prop_assert_eq!(client.address, "9.9.9.9".parse().ok());
         }
     }
 }

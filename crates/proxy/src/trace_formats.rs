@@ -85,15 +85,6 @@ impl TraceFormats {
         caller
     }
 
-    /// Takes everything about a trace out of `headers`, spoken or not.
-    pub(crate) fn forget(headers: &mut HeaderMap) {
-        headers.remove(TRACEPARENT);
-        headers.remove(TRACESTATE);
-        for name in EVERY_B3 {
-            headers.remove(name);
-        }
-    }
-
     /// Tells an upstream which trace its request is in.
     pub(crate) fn tell(self, trace: &TraceContext, headers: &mut HeaderMap) {
         // All of it is ASCII.

@@ -30,7 +30,7 @@ async fn what_was_cleaned_is_in_the_log_and_counted() {
     ] {
         assert_eq!(request.header(name), None, "{name}");
     }
-    assert_eq!((request.target(), request.header("user-agent").as_deref()), ("/a/b", Some("caf??")));
+    assert_eq!((request.target(), request.header("user-agent").as_deref()), ("/a/b", Some("caf%C3%A9")));
     let line = gateway.access_line(|line| line["path"] == "/a/b").await;
     let done =
         ["path", "connection", "internal", "forwarding", "override", "proxy", "header:referer", "header:user-agent"];
@@ -110,6 +110,19 @@ async fn paths_are_read_by_the_policy_for_route_and_upstream_alike() {
         assert_eq!(gateway.get(target).await.status(), 400, "{target}");
     }
     assert_eq!(upstream.requests(), 4);
+}
+
+#[tokio::test]
+async fn of_two_stories_about_the_client_neither_is_passed_on() {
+    let upstream = Upstream::recording(Speaks::Http1).await;
+    let gateway = start(&format!("trusted-proxies: [127.0.0.1]\n{}", all_to(upstream.url()))).await;
+    let fields = "X-Forwarded-For: 9.9.9.9\r\nForwarded: for=6.6.6.6\r\n";
+    gateway.connect().await.ask("GET", "/", fields).await;
+    let request = upstream.received(0).await;
+    assert_eq!(request.header("x-forwarded-for").as_deref(), Some("127.0.0.1"));
+    assert_eq!(request.header("forwarded").as_deref(), Some("for=127.0.0.1;host=\"gateway.test\";proto=http"));
+    let line = gateway.access_line(|_| true).await;
+    assert_eq!((&line["client"], &line["sanitized"]), (&json!("127.0.0.1"), &json!(["forwarding"])));
 }
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";

@@ -139,23 +139,12 @@ pub(super) fn referer(value: &[u8]) -> Look {
     if without_fragment.len() == value.len() && value.iter().all(|&byte| may_stand_in_a_url(byte)) {
         return Look::Good;
     }
-    let mut out = Vec::with_capacity(without_fragment.len() + 16);
-    for &byte in without_fragment {
-        if may_stand_in_a_url(byte) {
-            out.push(byte);
-        } else {
-            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
-        }
-    }
-    Look::Correct(out)
+    Look::Correct(escaped(without_fragment, may_stand_in_a_url))
 }
 
-/// `User-Agent`: in ASCII, since every service and every log reads the rest in another way.
+/// `User-Agent`: in ASCII, since every service and every log reads the rest in another way; the rest is escaped.
 pub(super) fn product(value: &[u8]) -> Look {
-    if value.is_ascii() {
-        return Look::Good;
-    }
-    Look::Correct(value.iter().map(|&byte| if byte.is_ascii() { byte } else { b'?' }).collect())
+    if value.is_ascii() { Look::Good } else { Look::Correct(escaped(value, |byte| byte.is_ascii())) }
 }
 
 /// An id that services write into their logs.
@@ -218,6 +207,19 @@ pub(super) fn is_token(value: &[u8]) -> bool {
 fn is_scheme(value: &[u8]) -> bool {
     value.first().is_some_and(u8::is_ascii_alphabetic)
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+/// `value` with escapes for the bytes that may not stay.
+fn escaped(value: &[u8], may_stay: fn(u8) -> bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len() + 32);
+    for &byte in value {
+        if may_stay(byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    out
 }
 
 fn may_stand_in_a_url(byte: u8) -> bool {
@@ -424,7 +426,7 @@ mod tests {
     #[test]
     fn what_services_write_down_is_ascii() {
         all_good(product, &["curl/8.5.0", "Mozilla/5.0 (X11; Linux) \"x\""]);
-        assert_eq!(after(product, "a\u{e9}b"), "a??b");
+        assert_eq!(after(product, "a\u{e9}b"), "a%C3%A9b");
         all_good(request_id, &["a-1", "00-4bf92f3577b34da6a3ce929d0e0e4736"]);
         let long = "a".repeat(201);
         all_become(request_id, "-", &["", "a b", "\u{e9}", long.as_str()]);
