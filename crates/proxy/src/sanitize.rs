@@ -1,5 +1,5 @@
-//! The headers of a request, cleaned at the door: one walk over them finds what the table of known headers has something
-//! against, and most requests have nothing of the kind. `table` says what is done with which, `values` how they have to look.
+//! The headers of a request, cleaned at the door: one walk over them finds what the table of known headers has against
+//! them, and most requests have nothing of the kind. `table` says what is done with which, `values` how they have to look.
 
 mod chain;
 mod cookies;

@@ -1,5 +1,5 @@
-//! Which trace a request is in: what a caller says, in the formats that are spoken (W3C Trace Context, Zipkin's B3), and how
-//! it is told to the upstream. W3C's word wins over B3's, the single header `b3` over the several.
+//! Which trace a request is in: what a caller says, in the formats that are spoken (W3C Trace Context, Zipkin's B3), and
+//! how it is told to the upstream. W3C's word wins over B3's, the single header `b3` over the several.
 
 use gwanmun_telemetry::trace::{B3, TraceContext, is_tracestate};
 use http::HeaderMap;
