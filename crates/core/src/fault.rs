@@ -1,5 +1,5 @@
-//! What can go wrong with one request. A fault carries its code, whose doing it is and a detail for the log; the client
-//! is shown the code's own words only.
+//! What can go wrong with one request. A fault carries its code, whose doing it is, and for the log a reason and a detail;
+//! the client is shown the code's own words only.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,10 +7,15 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+mod reason;
+
+pub use reason::Reason;
+
 /// Why the gateway answered by itself.
 #[derive(Debug, Clone)]
 pub struct Fault {
     code: Code,
+    reason: Option<Reason>,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
 }
@@ -18,7 +23,14 @@ pub struct Fault {
 impl Fault {
     /// A fault with what was found and what was wanted, for the log only.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None }
+        Self { code, reason: None, detail: detail.into(), retry_after: None }
+    }
+
+    /// Says what exactly went wrong, for log and metric.
+    #[must_use]
+    pub fn because(mut self, reason: Reason) -> Self {
+        self.reason = Some(reason);
+        self
     }
 
     /// Tells the client when to come back (`Retry-After`, RFC 9110 section 10.2.3).
@@ -31,6 +43,11 @@ impl Fault {
     /// The stable name of what happened.
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// What exactly went wrong, where that is more than the code says; for log and metric, never for the client.
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
     }
 
     /// For the log, never for the client.

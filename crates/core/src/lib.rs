@@ -6,5 +6,5 @@ mod fault;
 mod secret;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use fault::{Blame, Code, Fault};
+pub use fault::{Blame, Code, Fault, Reason};
 pub use secret::Secret;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::access::Entry;
 use gwanmun_telemetry::metrics::InFlight;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -60,7 +60,7 @@ impl Finish {
 
     /// The answer broke off after its head had left.
     pub(crate) fn failed(&mut self, fault: &Fault) {
-        self.exchange.record.fault = Some(fault.code());
+        self.exchange.record.failed(fault);
     }
 
     /// What went through a tunnel.
@@ -78,7 +78,7 @@ impl Drop for Finish {
         let metrics = &self.plan.metrics;
         metrics.request(record.route, status, duration);
         if let Some(code) = record.fault {
-            metrics.fault(code);
+            metrics.fault(code, record.fault_reason);
         }
         if !record.sanitized.is_nothing() {
             metrics.sanitized(record.sanitized);
@@ -104,6 +104,7 @@ impl Drop for Finish {
             endpoint: record.endpoint.as_deref(),
             status,
             fault: record.fault.map(Code::name),
+            fault_reason: record.fault_reason.map(Reason::name),
             duration,
             upstream_duration: record.upstream_duration,
             bytes_in: self.began.received.get(),

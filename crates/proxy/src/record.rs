@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use gwanmun_core::Code;
+use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::sanitized::Sanitized;
 use gwanmun_telemetry::trace::TraceContext;
 
@@ -29,6 +29,8 @@ pub struct Record {
     pub endpoint: Option<Arc<str>>,
     /// What went wrong, if the gateway answered by itself.
     pub fault: Option<Code>,
+    /// What exactly went wrong, where that is known.
+    pub fault_reason: Option<Reason>,
     /// From the first byte to the upstream until the head of its answer.
     pub upstream_duration: Option<Duration>,
 }
@@ -46,7 +48,13 @@ impl Record {
             upstream: None,
             endpoint: None,
             fault: None,
+            fault_reason: None,
             upstream_duration: None,
         }
+    }
+    /// Notes what went wrong; of several faults the last counts.
+    pub fn failed(&mut self, fault: &Fault) {
+        self.fault = Some(fault.code());
+        self.fault_reason = fault.reason();
     }
 }

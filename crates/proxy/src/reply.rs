@@ -1,7 +1,7 @@
 //! A fault becomes a response here and nowhere else: a problem document (RFC 9457), or a gRPC status for gRPC callers.
 //! The client never sees the fault's detail.
 
-use gwanmun_core::{Blame, Code, Fault};
+use gwanmun_core::{Blame, Code, Fault, Reason};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -15,12 +15,14 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// The answer to a request that failed.
 pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
     let code = fault.code();
-    exchange.record.fault = Some(code);
+    exchange.record.failed(fault);
+    let reason = fault.reason().map(Reason::name);
     let trace_id = exchange.record.trace.trace_id_hex();
     match code.blame() {
         Blame::Client => tracing::debug!(
             event = "fault",
             code = code.name(),
+            reason,
             detail = fault.detail(),
             trace_id = &*trace_id,
             "a request failed"
@@ -29,6 +31,7 @@ pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
             tracing::warn!(
                 event = "fault",
                 code = code.name(),
+                reason,
                 detail = fault.detail(),
                 trace_id = &*trace_id,
                 "a request failed"

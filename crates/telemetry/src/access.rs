@@ -161,6 +161,8 @@ pub struct Entry<'a> {
     pub status: u16,
     /// The fault's code, where the gateway answered by itself.
     pub fault: Option<&'a str>,
+    /// What exactly went wrong, where that is known.
+    pub fault_reason: Option<&'a str>,
     /// From the request's first byte to the answer's last.
     pub duration: Duration,
     /// The part of it spent with the upstream.
@@ -202,6 +204,7 @@ mod tests {
             endpoint: Some("http://127.0.0.1:9001"),
             status: 200,
             fault: None,
+            fault_reason: None,
             duration: Duration::from_micros(1234),
             upstream_duration: Some(Duration::from_micros(1000)),
             bytes_in: 0,

@@ -152,7 +152,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use gwanmun_core::Code;
+    use gwanmun_core::{Code, Reason};
 
     use super::*;
 
@@ -183,7 +183,8 @@ mod tests {
                         worker.request(Some(0), 200, MILLISECOND);
                     }
                     worker.request(None, 404, MILLISECOND);
-                    worker.fault(Code::NoRoute);
+                    worker.fault(Code::NoRoute, None);
+                    worker.fault(Code::UpstreamTimeout, Some(Reason::HeadStalled));
                 });
             }
         });
@@ -191,6 +192,8 @@ mod tests {
         assert_eq!(value(&metrics, r#"gwanmun_requests_total{route="",upstream="",status="404"}"#), 2);
         assert_eq!(value(&metrics, r#"gwanmun_request_duration_seconds_count{route="a"}"#), 2000);
         assert_eq!(value(&metrics, r#"gwanmun_faults_total{code="no-route"}"#), 2);
+        let stalled = r#"gwanmun_fault_reasons_total{code="upstream-timeout",reason="head-stalled"}"#;
+        assert_eq!(value(&metrics, stalled), 2);
         assert!(!metrics.render().contains(r#"route="b""#), "a route without a request has no series");
     }
 

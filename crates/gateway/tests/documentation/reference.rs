@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use gwanmun::core::Code;
+use gwanmun::core::{Code, Reason};
 use serde_json::Value;
 
 use crate::{documents, gwanmun, root};
@@ -38,6 +38,15 @@ fn every_fault_is_in_its_table() {
     let text = document_text("operating.md");
     for code in Code::ALL {
         let row = format!("| `{}` | {} |", code.name(), code.status().as_u16());
+        assert!(text.contains(&row), "operating.md has no row that begins with {row}");
+    }
+}
+
+#[test]
+fn every_reason_is_in_its_table() {
+    let text = document_text("operating.md");
+    for reason in Reason::ALL {
+        let row = format!("| `{}` | `", reason.name());
         assert!(text.contains(&row), "operating.md has no row that begins with {row}");
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::rc::Rc;
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use http::{HeaderValue, Method, StatusCode};
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -199,7 +199,12 @@ fn is_idempotent(method: &Method) -> bool {
 
 fn no_connection(endpoint: &Endpoint, error: &io::Error) -> Fault {
     let code = if error.kind() == io::ErrorKind::TimedOut { Code::UpstreamTimeout } else { Code::UpstreamUnreachable };
-    Fault::new(code, format!("no connection to {}: {error}", endpoint.label))
+    let reason = match error.kind() {
+        io::ErrorKind::TimedOut => Reason::ConnectTimeout,
+        io::ErrorKind::ConnectionRefused => Reason::ConnectionRefused,
+        _ => Reason::ConnectFailed,
+    };
+    Fault::new(code, format!("no connection to {}: {error}", endpoint.label)).because(reason)
 }
 
 fn silent() -> Fault {

@@ -28,6 +28,7 @@ pub(super) fn push(out: &mut Vec<u8>, stamp: &mut Stamp, entry: &Entry<'_>) {
     optional_text(out, ",\"endpoint\":", entry.endpoint.map(str::as_bytes));
     number(out, ",\"status\":", entry.status.into());
     optional_text(out, ",\"fault\":", entry.fault.map(str::as_bytes));
+    optional_text(out, ",\"fault_reason\":", entry.fault_reason.map(str::as_bytes));
     number(out, ",\"duration_us\":", micros(entry.duration));
     match entry.upstream_duration {
         Some(duration) => number(out, ",\"upstream_us\":", micros(duration)),
@@ -126,6 +127,7 @@ mod tests {
         endpoint: None,
         status: 404,
         fault: None,
+        fault_reason: None,
         duration: Duration::ZERO,
         upstream_duration: None,
         bytes_in: 0,
@@ -153,6 +155,7 @@ mod tests {
             endpoint: Some("http://127.0.0.1:9001"),
             status: 502,
             fault: Some("upstream-malformed"),
+            fault_reason: Some("malformed-head"),
             duration: Duration::from_nanos(1_234_999),
             upstream_duration: Some(Duration::from_secs(2)),
             bytes_in: 7,
@@ -165,8 +168,8 @@ mod tests {
             r#"{"time":"1970-01-01T00:00:00.000000Z","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","#,
             r#""span_id":"00f067aa0ba902b7","client":"2001:db8::1","listener":"edge","protocol":"HTTP/2","#,
             r#""method":"GET","host":"example.org:8443","path":"/café","route":"orders","upstream":"orders","#,
-            r#""endpoint":"http://127.0.0.1:9001","status":502,"fault":"upstream-malformed","duration_us":1234,"#,
-            r#""upstream_us":2000000,"bytes_in":7,"bytes_out":18446744073709551615,"principal":"alice","#,
+            r#""endpoint":"http://127.0.0.1:9001","status":502,"fault":"upstream-malformed","#,
+            r#""fault_reason":"malformed-head","duration_us":1234,"upstream_us":2000000,"bytes_in":7,"bytes_out":18446744073709551615,"principal":"alice","#,
             r#""user_agent":"curl \"8\""}"#,
             "\n"
         );
@@ -177,9 +180,11 @@ mod tests {
     fn what_is_absent_is_null() {
         let value: Value = serde_json::from_str(&line(&BARE)).unwrap();
         let object = value.as_object().unwrap();
-        assert_eq!(object.len(), 20);
+        assert_eq!(object.len(), 21);
         let nulls: Vec<_> = object.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key.as_str()).collect();
-        assert_eq!(nulls, ["endpoint", "fault", "principal", "route", "upstream", "upstream_us", "user_agent"]);
+        let wanted =
+            ["endpoint", "fault", "fault_reason", "principal", "route", "upstream", "upstream_us", "user_agent"];
+        assert_eq!(nulls, wanted);
         assert_eq!(value["client"], json!("192.0.2.1"));
     }
 

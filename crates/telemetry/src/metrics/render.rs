@@ -28,6 +28,11 @@ pub(super) fn text(totals: &Totals, reloads: [u64; 2], dropped: u64) -> String {
     for (what, count) in &totals.sanitized {
         sample(&mut out, "gwanmun_sanitized_total", &[("what", what.name())], *count);
     }
+    family(&mut out, "gwanmun_fault_reasons_total", "counter", "Faults by what exactly went wrong.");
+    for ((code, reason), count) in &totals.reasons {
+        let labels = [("code", code.name()), ("reason", reason.name())];
+        sample(&mut out, "gwanmun_fault_reasons_total", &labels, *count);
+    }
     family(&mut out, "gwanmun_in_flight", "gauge", "Requests not yet finished, by listener.");
     for (listener, count) in &totals.in_flight {
         sample(&mut out, "gwanmun_in_flight", &[("listener", listener)], *count);
@@ -108,6 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::sanitized::{Sanitized, What};
+    use gwanmun_core::{Code, Reason};
 
     use super::super::{ConnectionState, Metrics, Reload, RouteLabels, Shape};
 
@@ -126,6 +132,7 @@ mod tests {
         for status in 600..610 {
             worker.request(Some(0), status, Duration::ZERO);
         }
+        worker.fault(Code::UpstreamUnreachable, Some(Reason::ConnectionRefused));
         let _request = worker.in_flight(0);
         let _connection = worker.upstream_connection(0, ConnectionState::Active);
         let mut sanitized = Sanitized::NOTHING;

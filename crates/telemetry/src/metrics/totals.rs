@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gwanmun_core::Code;
+use gwanmun_core::{Code, Reason};
 
 use super::RouteLabels;
 use super::series::{BUCKETS, RouteSeries};
@@ -19,6 +19,7 @@ pub(super) struct Totals {
     pub(super) durations: BTreeMap<Arc<str>, Durations>,
     pub(super) faults: BTreeMap<Code, u64>,
     pub(super) sanitized: BTreeMap<What, u64>,
+    pub(super) reasons: BTreeMap<(Code, Reason), u64>,
     /// By listener.
     pub(super) in_flight: BTreeMap<Arc<str>, u64>,
     /// Active and idle ones by upstream.
@@ -50,6 +51,9 @@ impl Totals {
         }
         for (what, count) in worker.sanitizings() {
             *self.sanitized.entry(what).or_default() += count;
+        }
+        for (pair, count) in worker.reasons() {
+            *self.reasons.entry(pair).or_default() += count;
         }
         for (listener, count) in worker.listeners() {
             let sum = self.in_flight.entry(Arc::clone(listener)).or_default();

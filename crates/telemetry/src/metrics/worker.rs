@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gwanmun_core::Code;
+use gwanmun_core::{Code, Reason};
 
 use super::Shape;
 use super::cells::Cells;
@@ -24,6 +24,7 @@ pub struct WorkerMetrics {
     unrouted: OnceLock<Box<RouteSeries>>,
     faults: Cells,
     sanitized: Cells,
+    reasons: Cells,
     in_flight: Cells,
     connections: Cells,
 }
@@ -44,10 +45,13 @@ impl WorkerMetrics {
         slot.get_or_init(Box::default).record(status, duration);
     }
 
-    /// Counts a request that the gateway answered by itself because of a fault.
-    pub fn fault(&self, code: Code) {
-        if let Some(index) = Code::ALL.iter().position(|known| *known == code) {
-            self.faults.add(index, 1);
+    /// Counts a request that the gateway answered by itself, or broke off, because of a fault.
+    pub fn fault(&self, code: Code, reason: Option<Reason>) {
+        let Some(index) = Code::ALL.iter().position(|known| *known == code) else { return };
+        self.faults.add(index, 1);
+        let reason = reason.and_then(|reason| Reason::ALL.iter().position(|known| *known == reason));
+        if let Some(reason) = reason {
+            self.reasons.add(index * Reason::ALL.len() + reason, 1);
         }
     }
 
@@ -81,6 +85,7 @@ impl WorkerMetrics {
             unrouted: OnceLock::new(),
             faults: Cells::new(Code::ALL.len()),
             sanitized: Cells::new(What::ALL.len()),
+            reasons: Cells::new(Code::ALL.len() * Reason::ALL.len()),
             in_flight: Cells::new(shape.listeners.len()),
             connections: Cells::new(shape.upstreams.len() * CONNECTION_CELLS),
             shape,
@@ -104,6 +109,12 @@ impl WorkerMetrics {
 
     pub(super) fn sanitizings(&self) -> impl Iterator<Item = (What, u64)> {
         What::ALL.iter().enumerate().map(|(index, what)| (*what, self.sanitized.value(index)))
+    }
+
+    /// The reasons that ever were, by the code they stood behind.
+    pub(super) fn reasons(&self) -> impl Iterator<Item = ((Code, Reason), u64)> {
+        let pairs = Code::ALL.iter().flat_map(|code| Reason::ALL.iter().map(|reason| (*code, *reason)));
+        pairs.enumerate().map(|(index, pair)| (pair, self.reasons.value(index))).filter(|(_, count)| *count > 0)
     }
 
     pub(super) fn listeners(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
