@@ -11,13 +11,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 pub(crate) use followed::followed;
 pub(crate) use inspection::Inspection;
-pub(crate) use paced::{Bounds, bounded, paced};
+pub(crate) use paced::{Bounds, bounded};
 pub(crate) use recorded::Recorded;
 
 /// A request's or a response's body.
@@ -29,19 +29,10 @@ pub enum Body {
     Empty,
     /// All of it, here.
     Full(Bytes),
-    /// From a client, or from an HTTP/2 upstream, as hyper hands it over.
-    Incoming(Incoming, Origin),
+    /// From a client, as hyper hands it over.
+    Incoming(Incoming),
     /// Anything that streams.
     Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Fault>>>),
-}
-
-/// Who sends a body, and so whose fault its end before the end is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The client.
-    Client,
-    /// The upstream.
-    Upstream,
 }
 
 impl Body {
@@ -52,12 +43,7 @@ impl Body {
 
     /// What the client sends.
     pub fn from_client(incoming: Incoming) -> Self {
-        Self::from_incoming(incoming, Origin::Client)
-    }
-
-    /// What hyper received from `origin`.
-    pub fn from_incoming(incoming: Incoming, origin: Origin) -> Self {
-        if http_body::Body::is_end_stream(&incoming) { Self::Empty } else { Self::Incoming(incoming, origin) }
+        if http_body::Body::is_end_stream(&incoming) { Self::Empty } else { Self::Incoming(incoming) }
     }
 
     /// The length, if it is known beforehand.
@@ -89,7 +75,7 @@ impl fmt::Debug for Body {
         match self {
             Self::Empty => f.write_str("Empty"),
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
-            Self::Incoming(_, origin) => write!(f, "Incoming({origin:?})"),
+            Self::Incoming(_) => f.write_str("Incoming"),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }
@@ -107,10 +93,7 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Self::Incoming(incoming, origin) => {
-                let origin = *origin;
-                Pin::new(incoming).poll_frame(cx).map_err(|error| broken(origin, &error))
-            }
+            Self::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(|error| broken(&error)),
             Self::Stream(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -119,7 +102,7 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
-            Self::Incoming(incoming, _) => incoming.is_end_stream(),
+            Self::Incoming(incoming) => incoming.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
         }
     }
@@ -128,16 +111,12 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Self::Incoming(incoming, _) => incoming.size_hint(),
+            Self::Incoming(incoming) => incoming.size_hint(),
             Self::Stream(body) => body.size_hint(),
         }
     }
 }
 
-fn broken(origin: Origin, error: &hyper::Error) -> Fault {
-    let code = match origin {
-        Origin::Client => Code::MalformedRequest,
-        Origin::Upstream => Code::UpstreamMalformed,
-    };
-    Fault::new(code, format!("the body broke off: {error}"))
+fn broken(error: &hyper::Error) -> Fault {
+    Fault::new(Code::MalformedRequest, format!("the body broke off: {error}")).because(Reason::RequestTruncated)
 }

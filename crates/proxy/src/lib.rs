@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod filter;
 mod finish;
 mod forward;
+mod grpc;
 mod h1;
 pub mod handle;
 mod listen;

@@ -2,15 +2,13 @@
 //! The client never sees the fault's detail.
 
 use gwanmun_core::{Blame, Code, Fault, Reason};
+use http::HeaderValue;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::filter::Response;
-
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+use crate::grpc;
 
 /// The answer to a request that failed.
 pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
@@ -38,7 +36,7 @@ pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
             );
         }
     }
-    let mut response = if is_grpc(&exchange.request.headers) { grpc(code) } else { problem(code, &trace_id) };
+    let mut response = if grpc::is_spoken(&exchange.request) { trailers_only(fault) } else { problem(code, &trace_id) };
     if let Some(wait) = fault.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }
@@ -60,29 +58,9 @@ fn problem(code: Code, trace_id: &str) -> Response {
 }
 
 /// A gRPC answer without messages: status 200, the outcome in the header ("Trailers-Only" in gRPC's HTTP/2 mapping).
-fn grpc(code: Code) -> Response {
+fn trailers_only(fault: &Fault) -> Response {
     let mut response = http::Response::new(Body::Empty);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(code.status())));
-    headers.insert(GRPC_MESSAGE, HeaderValue::from_static(code.title()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    grpc::tell(response.headers_mut(), fault);
     response
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let Some(media_type) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else { return false };
-    media_type.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
-}
-
-/// gRPC's mapping from HTTP statuses, with its own word for time-outs.
-fn grpc_status(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR => "13",
-        StatusCode::UNAUTHORIZED => "16",
-        StatusCode::FORBIDDEN => "7",
-        StatusCode::NOT_FOUND => "12",
-        StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => "4",
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => "14",
-        _ => "2",
-    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::{CONNECTION, UPGRADE};
@@ -38,7 +38,8 @@ pub(crate) struct Passed {
 /// The upstream agreed: prepares the pipe and the client's `101`.
 pub(crate) fn begin(exchange: &mut Exchange, head: ResponseHead, call: Call) -> Result<Response, Fault> {
     let Some(upgrade) = exchange.upgrade.take() else {
-        return Err(Fault::new(Code::UpstreamMalformed, "the upstream switched protocols without being asked"));
+        let fault = Fault::new(Code::UpstreamMalformed, "the upstream switched protocols without being asked");
+        return Err(fault.because(Reason::UnaskedUpgrade));
     };
     let mut response = http::Response::new(Body::Empty);
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

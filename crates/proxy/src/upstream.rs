@@ -3,10 +3,12 @@
 
 pub(crate) mod balance;
 pub(crate) mod connect;
+pub(crate) mod deadline;
 pub(crate) mod endpoint;
 pub(crate) mod h1;
 pub(crate) mod h2;
 pub(crate) mod io;
+pub(crate) mod no_connection;
 pub(crate) mod pool;
 pub(crate) mod resolve;
 pub(crate) mod send;

@@ -89,6 +89,10 @@ reasons! {
     Http2RefusedStream = "http2-refused-stream";
     /// The upstream reset the HTTP/2 stream.
     Http2StreamReset = "http2-stream-reset";
+    /// The HTTP/2 connection ended before the answer did.
+    Http2ConnectionLost = "http2-connection-lost";
+    /// The upstream did not say that it is there when it was asked (PING).
+    Http2PingTimeout = "http2-ping-timeout";
     /// The upstream broke the rules of HTTP/2.
     Http2Protocol = "http2-protocol";
 }

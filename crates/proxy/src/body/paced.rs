@@ -1,4 +1,4 @@
-//! A body that must keep moving: at most so long between two pieces. A client's is also counted, bounded in size, and rid
+//! A client's body: it must keep moving, with at most so long between two pieces; it is counted, bounded in size, and rid
 //! of trailers that only the gateway may set.
 
 use std::cell::Cell;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -27,28 +27,19 @@ pub(crate) struct Bounds<'a> {
     pub(crate) internal: &'a Arc<InternalHeaders>,
 }
 
-/// Bounds an upstream's body: `pause` between two pieces and nothing after `deadline`, else the fault `late`.
-pub(crate) fn paced(body: Body, pause: Duration, deadline: Option<Instant>, late: Code) -> Body {
-    boxed(Paced { body, pause, deadline, late, inspection: None, timer: None, timer_runs: false })
-}
-
 /// Bounds a client's body and counts its bytes.
 pub(crate) fn bounded(body: Body, bounds: &Bounds<'_>, count: &Rc<Cell<u64>>) -> Body {
     let inspection = Inspection::new(bounds.bytes, count, bounds.internal);
-    let (pause, late) = (bounds.pause, Code::RequestTimeout);
-    boxed(Paced { body, pause, deadline: None, late, inspection: Some(inspection), timer: None, timer_runs: false })
-}
-
-fn boxed(paced: Paced) -> Body {
-    if matches!(paced.body, Body::Empty) { Body::Empty } else { Body::stream(paced) }
+    if matches!(body, Body::Empty) {
+        return Body::Empty;
+    }
+    Body::stream(Paced { body, pause: bounds.pause, inspection, timer: None, timer_runs: false })
 }
 
 struct Paced {
     body: Body,
     pause: Duration,
-    deadline: Option<Instant>,
-    late: Code,
-    inspection: Option<Inspection>,
+    inspection: Inspection,
     timer: Option<Pin<Box<Sleep>>>,
     timer_runs: bool,
 }
@@ -57,8 +48,7 @@ impl Paced {
     /// Ready when nothing has moved for too long.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.timer_runs {
-            let pause = Instant::now() + self.pause;
-            let at = self.deadline.map_or(pause, |deadline| deadline.min(pause));
+            let at = Instant::now() + self.pause;
             match &mut self.timer {
                 Some(timer) => timer.as_mut().reset(at),
                 None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
@@ -80,13 +70,11 @@ impl http_body::Body for Paced {
         let this = self.get_mut();
         let Poll::Ready(piece) = Pin::new(&mut this.body).poll_frame(cx) else {
             ready!(this.poll_timer(cx));
-            return Poll::Ready(Some(Err(Fault::new(this.late, "a body paused for too long"))));
+            let fault = Fault::new(Code::RequestTimeout, "the request's body paused for too long");
+            return Poll::Ready(Some(Err(fault.because(Reason::RequestStalled))));
         };
         this.timer_runs = false;
-        Poll::Ready(match (piece, &this.inspection) {
-            (Some(Ok(frame)), Some(inspection)) => Some(inspection.inspect(frame)),
-            (piece, _) => piece,
-        })
+        Poll::Ready(piece.map(|piece| this.inspection.inspect(piece?)))
     }
 
     fn is_end_stream(&self) -> bool {

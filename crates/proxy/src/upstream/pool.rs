@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use gwanmun_telemetry::metrics::ConnectionState;
 
+use crate::upstream::connect::Alpn;
 use crate::upstream::h1::Idle;
-use crate::upstream::h2::Sender;
+use crate::upstream::h2::Connections;
 
 /// Idle connections kept per address and worker; more are closed.
 const MAX_IDLE: usize = 512;
@@ -17,21 +18,16 @@ const MAX_IDLE: usize = 512;
 pub(crate) struct Pool {
     keep_alive: Duration,
     idle: RefCell<VecDeque<(Instant, Idle)>>,
-    /// Whether the address turned out to speak HTTP/2.
-    pub(crate) speaks_http2: Cell<bool>,
-    /// The HTTP/2 connection that requests share; whoever holds the lock makes it.
-    pub(crate) http2: tokio::sync::Mutex<Option<Sender>>,
+    /// What the address chose last, where it has a choice.
+    pub(crate) chosen: Cell<Option<Alpn>>,
+    /// The connections that requests share.
+    pub(crate) http2: Connections,
 }
 
 impl Pool {
     /// An empty pool.
     pub(crate) fn new(keep_alive: Duration) -> Self {
-        Self {
-            keep_alive,
-            idle: RefCell::default(),
-            speaks_http2: Cell::new(false),
-            http2: tokio::sync::Mutex::new(None),
-        }
+        Self { keep_alive, idle: RefCell::default(), chosen: Cell::new(None), http2: Connections::default() }
     }
 
     /// A connection that still seems good.
@@ -65,6 +61,7 @@ impl Pool {
         while idle.front().is_some_and(|(since, _)| since.elapsed() >= self.keep_alive) {
             idle.pop_front();
         }
+        self.http2.sweep(self.keep_alive);
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, StatusCode};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::body::{self, Body, Origin};
+use crate::body::{self, Body};
 use crate::exchange::{Exchange, UpstreamHost};
 use crate::filter::Response;
 use crate::forward;
@@ -17,21 +17,25 @@ use crate::h1::Malformed;
 use crate::h1::encode::RequestHead;
 use crate::tunnel;
 use crate::upstream::Timeouts;
+use crate::upstream::deadline::Deadline;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::h1::{Call, CallError};
 use crate::upstream::h2;
 use crate::upstream::state::{Age, Channel, UpstreamState, Wanted};
 
+/// How often a request is sent anew, to the same endpoint.
+const MAX_RETRIES: u8 = 2;
+
 /// Sends the exchange's request, whose headers are ready, and waits for the head of the answer.
 pub(crate) async fn send(state: &UpstreamState, exchange: &mut Exchange) -> Result<Response, Fault> {
-    let upstream = &*state.upstream;
     let began = Instant::now();
-    let deadline = upstream.timeouts.total.map(|total| began + total);
-    let answer = match deadline {
+    let answer = match Deadline::of(exchange, state.upstream.timeouts.total, began)? {
         None => attempt_until_answered(state, exchange, None).await,
-        Some(at) => Box::pin(tokio::time::timeout_at(at, attempt_until_answered(state, exchange, deadline)))
-            .await
-            .unwrap_or_else(|_| Err(silent())),
+        Some(deadline) => {
+            Box::pin(tokio::time::timeout_at(deadline.at, attempt_until_answered(state, exchange, Some(deadline))))
+                .await
+                .unwrap_or_else(|_| Err(deadline.fault()))
+        }
     };
     exchange.record.upstream_duration = Some(began.elapsed());
     answer
@@ -40,32 +44,38 @@ pub(crate) async fn send(state: &UpstreamState, exchange: &mut Exchange) -> Resu
 async fn attempt_until_answered(
     state: &UpstreamState,
     exchange: &mut Exchange,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
 ) -> Result<Response, Fault> {
     let upstream = &*state.upstream;
     let mut tried = SmallVec::<[usize; 4]>::new();
     let mut index = state.next_turn();
     let mut wanted = Wanted::Any;
+    let mut retries = 0;
     loop {
         let endpoint =
             upstream.endpoints.get(index).ok_or_else(|| Fault::new(Code::Internal, "an upstream without endpoints"))?;
         exchange.record.endpoint = Some(std::sync::Arc::clone(&endpoint.label));
         let channel = match state.channel(index, endpoint, wanted).await {
             Ok(channel) => channel,
-            Err(error) => {
+            Err(failed) => {
                 tried.push(index);
                 match state.other_than(&tried) {
                     Some(other) => index = other,
-                    None => return Err(no_connection(endpoint, &error)),
+                    None => return Err(failed.into_fault(&endpoint.label)),
                 }
+                state.count_retry(failed.reason());
                 continue;
             }
         };
         match channel {
-            Channel::Http2(sender, age) => {
-                match Box::pin(over_http2(sender, age, endpoint, exchange, upstream.timeouts, deadline)).await {
+            Channel::Http2(stream, age) => {
+                match Box::pin(over_http2(stream, age, endpoint, exchange, upstream.timeouts, deadline)).await {
                     Ok(response) => return Ok(response),
-                    Err(NoAnswer::Repeatable(_)) if wanted == Wanted::Any => wanted = Wanted::Fresh,
+                    Err(NoAnswer::Repeatable(fault)) if retries < MAX_RETRIES => {
+                        retries += 1;
+                        wanted = Wanted::Fresh;
+                        fault.reason().into_iter().for_each(|reason| state.count_retry(reason));
+                    }
                     Err(NoAnswer::Final(fault) | NoAnswer::Repeatable(fault)) => return Err(fault),
                 }
             }
@@ -89,25 +99,28 @@ async fn attempt_until_answered(
                         return tunnel::begin(exchange, head, call);
                     }
                     Ok(head) => {
-                        let body = call.into_body(upstream.timeouts.idle, deadline).map_err(malformed)?;
+                        let until = deadline.map(|deadline| deadline.at);
+                        let body = call.into_body(upstream.timeouts.idle, until).map_err(malformed)?;
                         let mut response = http::Response::new(body);
                         *response.status_mut() = head.status;
                         *response.headers_mut() = head.headers;
                         forward::clean_response(&mut response);
                         return Ok(response);
                     }
-                    Err(CallError::Closed(_)) if repeatable => wanted = Wanted::Fresh,
+                    Err(CallError::Closed(_)) if repeatable => {
+                        wanted = Wanted::Fresh;
+                        state.count_retry(Reason::StaleConnection);
+                    }
                     Err(CallError::Closed(error)) => {
-                        return Err(Fault::new(
-                            Code::UpstreamUnreachable,
-                            format!("{} closed the connection without an answer: {error}", endpoint.label),
-                        ));
+                        let why = format!("{} closed the connection without an answer: {error}", endpoint.label);
+                        return Err(Fault::new(Code::UpstreamUnreachable, why).because(closed(age, &error)));
                     }
                     Err(CallError::Truncated) => {
                         return Err(Fault::new(
                             Code::UpstreamMalformed,
                             format!("{} closed the connection within the head of its answer", endpoint.label),
-                        ));
+                        )
+                        .because(Reason::HeadTruncated));
                     }
                     Err(CallError::Malformed(why)) => return Err(malformed(why)),
                     Err(CallError::Silent) => return Err(silent()),
@@ -121,30 +134,34 @@ async fn attempt_until_answered(
 /// Why an exchange over HTTP/2 has no answer.
 enum NoAnswer {
     Final(Fault),
-    /// A shared connection has ended, and to send this request, which is whole again, once more does no harm.
+    /// To send this request, which is whole again, once more does no harm.
     Repeatable(Fault),
 }
 
 async fn over_http2(
-    mut sender: h2::Sender,
+    mut stream: h2::Stream,
     age: Age,
     endpoint: &Endpoint,
     exchange: &mut Exchange,
     timeouts: Timeouts,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
 ) -> Result<Response, NoAnswer> {
     let host = host(exchange, endpoint);
     let scheme = if endpoint.tls.is_some() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP };
     let request = &mut exchange.request;
-    // Only a request without a body can be sent once more when it may have left already.
-    let spare = (age == Age::Reused && matches!(request.body, Body::Empty) && is_idempotent(&request.method))
-        .then(|| request.headers.clone());
-    let (body, headers) = (std::mem::take(&mut request.body), std::mem::take(&mut request.headers));
-    let (method, target) = (request.method.clone(), request.target().clone());
-    let late = || Err(h2::CallError { fault: silent(), unsent: None });
-    let answer = if matches!(body, Body::Empty | Body::Full(_)) {
-        let call = h2::call(&mut sender, scheme, method, target, &host, headers, body);
-        tokio::time::timeout(timeouts.response, call).await.unwrap_or_else(|_| late())
+    // Only a request without a body is sent once more when the upstream may have acted on it.
+    let harmless = age == Age::Reused && matches!(request.body, Body::Empty) && is_idempotent(&request.method);
+    let body = std::mem::take(&mut request.body);
+    // hyper keeps what it is given: the headers stay for a second attempt, and for the words that a fault is told in.
+    let (method, target, headers) = (request.method.clone(), request.target().clone(), request.headers.clone());
+    let (answer, spare) = if matches!(body, Body::Empty | Body::Full(_)) {
+        let spare = match &body {
+            Body::Full(bytes) => Body::Full(bytes.clone()),
+            _ => Body::Empty,
+        };
+        let call = h2::call(&mut stream, scheme, method, target, &host, headers, body);
+        let answer = tokio::time::timeout(timeouts.response, call).await;
+        (answer.unwrap_or_else(|_| Err(h2::CallError::Failed(silent()))), Some(spare))
     } else {
         let (body, progress) = body::followed(body);
         // Counted from the latest piece of the request.
@@ -155,30 +172,31 @@ async fn over_http2(
         };
         let answer = tokio::select! {
             biased;
-            answer = h2::call(&mut sender, scheme, method, target, &host, headers, body) => answer,
-            () = silence => late(),
+            answer = h2::call(&mut stream, scheme, method, target, &host, headers, body) => answer,
+            () = silence => Err(h2::CallError::Failed(silent())),
         };
-        match (answer, progress.fault.take()) {
+        match (&answer, progress.fault.take()) {
             (Err(_), Some(fault)) => return Err(NoAnswer::Final(fault)),
-            (answer, _) => answer,
+            (Err(h2::CallError::NotActed(_)), None) => (answer, progress.take_back()),
+            _ => {
+                progress.forget();
+                (answer, None)
+            }
         }
     };
     let answer = match (answer, spare) {
         (Ok(answer), _) => answer,
-        (Err(h2::CallError { fault, unsent: Some(unsent) }), _) => {
-            let (parts, body) = unsent.into_parts();
-            (request.headers, request.body) = (parts.headers, body);
+        (Err(h2::CallError::NotActed(fault)), Some(spare)) => {
+            request.body = spare;
             return Err(NoAnswer::Repeatable(fault));
         }
-        (Err(h2::CallError { fault, unsent: None }), Some(headers)) if sender.is_closed() => {
-            request.headers = headers;
-            return Err(NoAnswer::Repeatable(fault));
+        (Err(h2::CallError::Lost(fault)), _) if harmless => return Err(NoAnswer::Repeatable(fault)),
+        (Err(h2::CallError::Failed(fault) | h2::CallError::NotActed(fault) | h2::CallError::Lost(fault)), _) => {
+            return Err(NoAnswer::Final(fault));
         }
-        (Err(h2::CallError { fault, .. }), _) => return Err(NoAnswer::Final(fault)),
     };
-    let mut response = answer.map(|incoming| {
-        body::paced(Body::from_incoming(incoming, Origin::Upstream), timeouts.idle, deadline, Code::UpstreamTimeout)
-    });
+    let place = stream.place;
+    let mut response = answer.map(|incoming| h2::answer(incoming, place, timeouts.idle, deadline));
     forward::clean_response(&mut response);
     Ok(response)
 }
@@ -197,18 +215,17 @@ fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
 }
 
-fn no_connection(endpoint: &Endpoint, error: &io::Error) -> Fault {
-    let code = if error.kind() == io::ErrorKind::TimedOut { Code::UpstreamTimeout } else { Code::UpstreamUnreachable };
-    let reason = match error.kind() {
-        io::ErrorKind::TimedOut => Reason::ConnectTimeout,
-        io::ErrorKind::ConnectionRefused => Reason::ConnectionRefused,
-        _ => Reason::ConnectFailed,
-    };
-    Fault::new(code, format!("no connection to {}: {error}", endpoint.label)).because(reason)
+fn silent() -> Fault {
+    Fault::new(Code::UpstreamTimeout, "the upstream did not answer in time").because(Reason::HeadStalled)
 }
 
-fn silent() -> Fault {
-    Fault::new(Code::UpstreamTimeout, "the upstream did not answer in time")
+/// Why a connection ended before an answer.
+fn closed(age: Age, error: &io::Error) -> Reason {
+    match (age, error.kind()) {
+        (Age::Reused, _) => Reason::StaleConnection,
+        (Age::Fresh, io::ErrorKind::UnexpectedEof) => Reason::ClosedEarly,
+        (Age::Fresh, _) => Reason::ConnectionReset,
+    }
 }
 
 fn malformed(Malformed(why): Malformed) -> Fault {

@@ -1,11 +1,11 @@
 //! What one worker keeps about an upstream: whose turn it is, and the connections.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use gwanmun_core::Reason;
 use gwanmun_telemetry::metrics::{ConnectionState, UpstreamConnection, WorkerMetrics};
 
 use crate::upstream::Upstream;
@@ -13,8 +13,9 @@ use crate::upstream::balance::RoundRobin;
 use crate::upstream::connect::{self, Alpn};
 use crate::upstream::endpoint::{Address, Endpoint, Protocol};
 use crate::upstream::h1::Idle;
-use crate::upstream::h2::{self, Sender};
+use crate::upstream::h2::{self, Stream};
 use crate::upstream::io::Io;
+use crate::upstream::no_connection::NoConnection;
 use crate::upstream::pool::Pool;
 
 /// An upstream as one worker sees it.
@@ -37,7 +38,7 @@ pub(crate) enum Channel {
     /// A connection of its own; whether it has served before.
     Http1(Idle, Rc<Pool>, Age),
     /// A stream on a shared connection; whether it has served before.
-    Http2(Sender, Age),
+    Http2(Stream, Age),
 }
 
 /// Whether a connection has served before, and so may have been closed at the other end meanwhile.
@@ -73,9 +74,21 @@ impl UpstreamState {
         self.turns.other_than(tried)
     }
 
+    /// Counts a request that is sent once more because of `reason`.
+    pub(crate) fn count_retry(&self, reason: Reason) {
+        if let Some((_, metrics)) = &self.counted {
+            metrics.retry(reason);
+        }
+    }
+
     /// A connection to `endpoint`, which is number `index`: a waiting one, or a new one within the time limit.
-    pub(crate) async fn channel(&self, index: usize, endpoint: &Endpoint, wanted: Wanted) -> io::Result<Channel> {
-        let state = self.endpoints.get(index).ok_or(io::ErrorKind::NotFound)?;
+    pub(crate) async fn channel(
+        &self,
+        index: usize,
+        endpoint: &Endpoint,
+        wanted: Wanted,
+    ) -> Result<Channel, NoConnection> {
+        let state = self.endpoints.get(index).ok_or_else(NoConnection::nowhere)?;
         let addresses = match &endpoint.address {
             Address::Host(resolved) | Address::EachOf(resolved) => {
                 Some(resolved.addresses(self.upstream.timeouts.connect).await?)
@@ -92,22 +105,19 @@ impl UpstreamState {
             _ => None,
         };
         let pool = state.pool(chosen, self.upstream.keep_alive);
-        if endpoint.protocol == Protocol::Http2 || pool.speaks_http2.get() {
-            return Box::pin(self.shared(endpoint, addresses, chosen, &pool)).await;
+        if speaks_http2(endpoint, &pool) != Some(false) {
+            if let Some(stream) = pool.http2.take() {
+                return Ok(Channel::Http2(stream, Age::Reused));
+            }
+            if let Some(channel) = Box::pin(self.shared(endpoint, addresses, chosen, &pool)).await? {
+                return Ok(channel);
+            }
         }
         if let Some(idle) = pool.take().filter(|_| wanted == Wanted::Any) {
             return Ok(Channel::Http1(idle, pool, Age::Reused));
         }
         // Boxed, like everything that happens once per connection: the future of every request would carry its state.
-        match Box::pin(self.connect(endpoint, addresses, chosen)).await? {
-            (io, Alpn::Http1) => Ok(Channel::Http1(Idle::new(io, self.gauge()), pool, Age::Fresh)),
-            (io, Alpn::Http2) => {
-                pool.speaks_http2.set(true);
-                let sender = Box::pin(h2::handshake(io)).await.map_err(io::Error::other)?;
-                *pool.http2.lock().await = Some(sender.clone());
-                Ok(Channel::Http2(sender, Age::Fresh))
-            }
-        }
+        Box::pin(self.fresh(endpoint, addresses, chosen, &pool)).await
     }
 
     /// Closes what has been idle for too long, or leads to where the upstream is not any more.
@@ -124,32 +134,44 @@ impl UpstreamState {
         }
     }
 
-    /// The HTTP/2 connection, made by whoever comes first while the others wait.
+    /// A place on a shared connection, made by whoever comes first while the others wait; `None` if it has turned out that
+    /// HTTP/1.1 is spoken there.
     async fn shared(
         &self,
         endpoint: &Endpoint,
         addresses: &[SocketAddr],
         chosen: Option<SocketAddr>,
-        pool: &Pool,
-    ) -> io::Result<Channel> {
+        pool: &Rc<Pool>,
+    ) -> Result<Option<Channel>, NoConnection> {
         // Whoever waits for somebody else's connection waits no longer than for one of its own.
         let limit = self.upstream.timeouts.connect;
-        let mut held = tokio::time::timeout(limit, pool.http2.lock()).await?;
-        if let Some(sender) = held.as_ref().filter(|sender| !sender.is_closed()) {
-            return Ok(Channel::Http2(sender.clone(), Age::Reused));
+        let turn = tokio::time::timeout(limit, pool.http2.turn.lock()).await;
+        let _turn = turn.map_err(|_| NoConnection::late(Reason::ConnectTimeout, limit))?;
+        if speaks_http2(endpoint, pool) == Some(false) {
+            return Ok(None);
         }
+        if let Some(stream) = pool.http2.take() {
+            return Ok(Some(Channel::Http2(stream, Age::Reused)));
+        }
+        self.fresh(endpoint, addresses, chosen, pool).await.map(Some)
+    }
+
+    /// A new connection, over which is spoken what the other end chooses.
+    async fn fresh(
+        &self,
+        endpoint: &Endpoint,
+        addresses: &[SocketAddr],
+        chosen: Option<SocketAddr>,
+        pool: &Rc<Pool>,
+    ) -> Result<Channel, NoConnection> {
         let (io, alpn) = self.connect(endpoint, addresses, chosen).await?;
-        if alpn == Alpn::Http1 && endpoint.protocol == Protocol::Negotiated {
-            // It spoke HTTP/2 once and does not any more.
-            pool.speaks_http2.set(false);
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionReset,
-                "the upstream went from HTTP/2 back to HTTP/1.1",
-            ));
+        let gauge = self.gauge();
+        pool.chosen.set(Some(alpn));
+        if speaks_http2(endpoint, pool) == Some(false) {
+            return Ok(Channel::Http1(Idle::new(io, gauge), Rc::clone(pool), Age::Fresh));
         }
-        let sender = h2::handshake(io).await.map_err(io::Error::other)?;
-        *held = Some(sender.clone());
-        Ok(Channel::Http2(sender, Age::Fresh))
+        let stream = h2::handshake(io, gauge).await.map_err(NoConnection::without_http2)?;
+        Ok(Channel::Http2(pool.http2.share(stream), Age::Fresh))
     }
 
     /// A new connection: to the chosen address, or to the first of all that answers.
@@ -158,13 +180,13 @@ impl UpstreamState {
         endpoint: &Endpoint,
         addresses: &[SocketAddr],
         chosen: Option<SocketAddr>,
-    ) -> io::Result<(Io, Alpn)> {
+    ) -> Result<(Io, Alpn), NoConnection> {
         let limit = self.upstream.timeouts.connect;
         if let Address::Unix(path) = &endpoint.address {
             return connect::unix(path, limit).await;
         }
         let candidates = chosen.as_ref().map_or(addresses, std::slice::from_ref);
-        let mut outcome = Err(io::ErrorKind::NotFound.into());
+        let mut outcome = Err(NoConnection::nowhere());
         for address in candidates {
             outcome = connect::tcp(*address, endpoint.tls.as_ref(), limit).await;
             if outcome.is_ok() {
@@ -176,6 +198,15 @@ impl UpstreamState {
 
     fn gauge(&self) -> Option<UpstreamConnection> {
         self.counted.as_ref().map(|(index, metrics)| metrics.upstream_connection(*index, ConnectionState::Active))
+    }
+}
+
+/// Whether HTTP/2 is spoken at `endpoint`; `None` while that is to be seen.
+fn speaks_http2(endpoint: &Endpoint, pool: &Pool) -> Option<bool> {
+    match endpoint.protocol {
+        Protocol::Http1 => Some(false),
+        Protocol::Http2 => Some(true),
+        Protocol::Negotiated => pool.chosen.get().map(|alpn| alpn == Alpn::Http2),
     }
 }
 

@@ -43,6 +43,10 @@ pub(super) fn text(totals: &Totals, reloads: [u64; 2], dropped: u64) -> String {
             sample(&mut out, "gwanmun_upstream_connections", &[("upstream", upstream), ("state", state)], *count);
         }
     }
+    family(&mut out, "gwanmun_upstream_retries_total", "counter", "Requests sent once more, by why that was safe.");
+    for (reason, count) in &totals.retries {
+        sample(&mut out, "gwanmun_upstream_retries_total", &[("reason", reason.name())], *count);
+    }
     family(&mut out, "gwanmun_config_reloads_total", "counter", "Attempts to reload the configuration, by result.");
     for (result, count) in ["success", "failure"].into_iter().zip(reloads) {
         sample(&mut out, "gwanmun_config_reloads_total", &[("result", result)], count);
@@ -133,6 +137,7 @@ mod tests {
             worker.request(Some(0), status, Duration::ZERO);
         }
         worker.fault(Code::UpstreamUnreachable, Some(Reason::ConnectionRefused));
+        worker.retry(Reason::StaleConnection);
         let _request = worker.in_flight(0);
         let _connection = worker.upstream_connection(0, ConnectionState::Active);
         let mut sanitized = Sanitized::NOTHING;

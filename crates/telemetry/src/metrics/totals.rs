@@ -20,6 +20,7 @@ pub(super) struct Totals {
     pub(super) faults: BTreeMap<Code, u64>,
     pub(super) sanitized: BTreeMap<What, u64>,
     pub(super) reasons: BTreeMap<(Code, Reason), u64>,
+    pub(super) retries: BTreeMap<Reason, u64>,
     /// By listener.
     pub(super) in_flight: BTreeMap<Arc<str>, u64>,
     /// Active and idle ones by upstream.
@@ -54,6 +55,9 @@ impl Totals {
         }
         for (pair, count) in worker.reasons() {
             *self.reasons.entry(pair).or_default() += count;
+        }
+        for (reason, count) in worker.retries() {
+            *self.retries.entry(reason).or_default() += count;
         }
         for (listener, count) in worker.listeners() {
             let sum = self.in_flight.entry(Arc::clone(listener)).or_default();

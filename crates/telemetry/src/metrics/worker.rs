@@ -25,6 +25,7 @@ pub struct WorkerMetrics {
     faults: Cells,
     sanitized: Cells,
     reasons: Cells,
+    retries: Cells,
     in_flight: Cells,
     connections: Cells,
 }
@@ -63,6 +64,13 @@ impl WorkerMetrics {
         }
     }
 
+    /// Counts a request that is sent to an upstream once more.
+    pub fn retry(&self, reason: Reason) {
+        if let Some(index) = Reason::ALL.iter().position(|known| *known == reason) {
+            self.retries.add(index, 1);
+        }
+    }
+
     /// Counts a request as in flight at this listener until the guard goes.
     #[must_use]
     pub fn in_flight(self: &Arc<Self>, listener: usize) -> InFlight {
@@ -85,6 +93,7 @@ impl WorkerMetrics {
             unrouted: OnceLock::new(),
             faults: Cells::new(Code::ALL.len()),
             sanitized: Cells::new(What::ALL.len()),
+            retries: Cells::new(Reason::ALL.len()),
             reasons: Cells::new(Code::ALL.len() * Reason::ALL.len()),
             in_flight: Cells::new(shape.listeners.len()),
             connections: Cells::new(shape.upstreams.len() * CONNECTION_CELLS),
@@ -115,6 +124,12 @@ impl WorkerMetrics {
     pub(super) fn reasons(&self) -> impl Iterator<Item = ((Code, Reason), u64)> {
         let pairs = Code::ALL.iter().flat_map(|code| Reason::ALL.iter().map(|reason| (*code, *reason)));
         pairs.enumerate().map(|(index, pair)| (pair, self.reasons.value(index))).filter(|(_, count)| *count > 0)
+    }
+
+    /// Requests sent once more, by the reasons that ever were.
+    pub(super) fn retries(&self) -> impl Iterator<Item = (Reason, u64)> {
+        let reasons = Reason::ALL.iter().enumerate();
+        reasons.map(|(index, reason)| (*reason, self.retries.value(index))).filter(|(_, count)| *count > 0)
     }
 
     pub(super) fn listeners(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {

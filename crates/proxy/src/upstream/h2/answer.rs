@@ -1,0 +1,81 @@
+//! The body of an answer over HTTP/2: it must keep moving, its place on the connection is its own until it ends, and what
+//! breaks it off is told.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gwanmun_core::{Code, Fault, Reason};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::failure::{Stage, fault_of};
+use super::shared::Place;
+use crate::body::Body;
+use crate::upstream::deadline::Deadline;
+
+/// The body that comes as `incoming`: at most `pause` between two pieces and nothing after `deadline`.
+pub(crate) fn answer(incoming: Incoming, place: Place, pause: Duration, deadline: Option<Deadline>) -> Body {
+    if incoming.is_end_stream() {
+        return Body::Empty;
+    }
+    Body::stream(Answer { incoming, place: Some(place), pause, deadline, timer: None, timer_runs: false })
+}
+
+struct Answer {
+    incoming: Incoming,
+    place: Option<Place>,
+    pause: Duration,
+    deadline: Option<Deadline>,
+    timer: Option<Pin<Box<Sleep>>>,
+    timer_runs: bool,
+}
+
+impl Answer {
+    /// Ready, with the reason, when nothing has moved for too long.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        let pause = Instant::now() + self.pause;
+        let at = self.deadline.map_or(pause, |deadline| deadline.at.min(pause));
+        let runs = std::mem::replace(&mut self.timer_runs, true);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if !runs {
+            timer.as_mut().reset(at);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(match self.deadline.filter(|deadline| deadline.at <= Instant::now()) {
+            Some(deadline) => deadline.fault(),
+            None => {
+                Fault::new(Code::UpstreamTimeout, "the answer's body paused for too long").because(Reason::BodyStalled)
+            }
+        })
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = self.get_mut();
+        let piece = match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Pending => Some(Err(ready!(this.poll_timer(cx)))),
+            Poll::Ready(piece) => piece.map(|piece| piece.map_err(|error| fault_of(&error, Stage::Body).0)),
+        };
+        this.timer_runs = false;
+        if matches!(piece, None | Some(Err(_))) {
+            this.place = None;
+        }
+        Poll::Ready(piece)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

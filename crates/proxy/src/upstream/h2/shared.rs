@@ -1,0 +1,193 @@
+//! Connections that requests share: a few per address and worker. A request takes the first that has room for one more
+//! stream; another is made when none has, up to a bound, and beyond it requests wait for a stream to end.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use gwanmun_telemetry::metrics::{ConnectionState, UpstreamConnection};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::body::Body;
+use crate::upstream::io::Io;
+use crate::worker::LocalExecutor;
+
+/// Flow-control windows: large enough for one stream to fill a fast link.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// While requests run, an upstream that says nothing is asked whether it is there; then it has so long to say so.
+const PING_AFTER: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+/// Streams that are believed to be allowed until the upstream has said how many are (RFC 9113 section 6.5.2).
+const STREAMS_AT_FIRST: usize = 100;
+/// Connections per address and worker, if their upstream allows fewer streams than there are requests.
+const MAX_CONNECTIONS: usize = 8;
+
+/// Sends requests on a connection; cheap to clone.
+type Sender = http2::SendRequest<Body>;
+
+/// The HTTP/2 connections of one worker to one address.
+#[derive(Default)]
+pub(crate) struct Connections {
+    open: RefCell<Vec<(Sender, Rc<Load>)>>,
+    /// Whose turn it is to connect; the others wait for what becomes of it.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+}
+
+/// A place for one request on a connection, until this is dropped.
+pub(crate) struct Stream {
+    pub(crate) sender: Sender,
+    pub(crate) place: Place,
+}
+
+/// Counts a stream as running.
+pub(crate) struct Place(Rc<Load>);
+
+/// What goes on on a connection.
+struct Load {
+    streams: Cell<usize>,
+    /// How many the upstream allows at once.
+    most: Cell<usize>,
+    /// The upstream takes no more streams, or the connection is broken.
+    retired: Cell<bool>,
+    idle_since: Cell<Instant>,
+    /// Counts the connection until it is closed.
+    gauge: RefCell<Option<UpstreamConnection>>,
+}
+
+impl Connections {
+    /// A place on a connection that has room, or, where no more connections may be made, on the one with the fewest
+    /// streams.
+    pub(crate) fn take(&self) -> Option<Stream> {
+        let mut open = self.open.borrow_mut();
+        open.retain(|(sender, load)| !sender.is_closed() && !load.retired.get());
+        let roomy = open.iter().find(|(_, load)| load.streams.get() < load.most.get());
+        let chosen = match roomy {
+            None if open.len() >= MAX_CONNECTIONS => open.iter().min_by_key(|(_, load)| load.streams.get()),
+            roomy => roomy,
+        };
+        chosen.map(|(sender, load)| Stream { sender: sender.clone(), place: Place::on(load) })
+    }
+
+    /// Shares what `handshake` made, and takes a place on it.
+    pub(crate) fn share(&self, first: Stream) -> Stream {
+        let mut open = self.open.borrow_mut();
+        if open.len() < MAX_CONNECTIONS {
+            open.push((first.sender.clone(), Rc::clone(&first.place.0)));
+        }
+        first
+    }
+
+    /// Closes what nobody has used for `keep_alive`.
+    pub(crate) fn sweep(&self, keep_alive: Duration) {
+        let is_old = |load: &Load| load.streams.get() == 0 && load.idle_since.get().elapsed() >= keep_alive;
+        self.open.borrow_mut().retain(|(sender, load)| !sender.is_closed() && !load.retired.get() && !is_old(load));
+    }
+}
+
+impl Place {
+    fn on(load: &Rc<Load>) -> Self {
+        load.streams.set(load.streams.get() + 1);
+        load.count_as(ConnectionState::Active);
+        Self(Rc::clone(load))
+    }
+
+    /// Nobody else is to be sent this way.
+    pub(crate) fn retire_connection(&self) {
+        self.0.retired.set(true);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let left = self.0.streams.get().saturating_sub(1);
+        self.0.streams.set(left);
+        if left == 0 {
+            self.0.idle_since.set(Instant::now());
+            self.0.count_as(ConnectionState::Idle);
+        }
+    }
+}
+
+impl Load {
+    fn count_as(&self, state: ConnectionState) {
+        if let Some(gauge) = self.gauge.borrow_mut().as_mut() {
+            gauge.set(state);
+        }
+    }
+}
+
+/// Begins HTTP/2 on a fresh connection, which `gauge` counts; the first place on it is taken.
+pub(crate) async fn handshake(io: Io, gauge: Option<UpstreamConnection>) -> Result<Stream, hyper::Error> {
+    let load = Rc::new(Load {
+        streams: Cell::new(0),
+        most: Cell::new(STREAMS_AT_FIRST),
+        retired: Cell::new(false),
+        idle_since: Cell::new(Instant::now()),
+        gauge: RefCell::new(gauge),
+    });
+    let place = Place::on(&load);
+    let (sender, connection) = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_max_send_streams(STREAMS_AT_FIRST)
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN)
+        .max_header_list_size(64 * 1024)
+        .handshake(TokioIo::new(Counted { io, load: Rc::clone(&load) }))
+        .await?;
+    tokio::task::spawn_local(async move {
+        let mut connection = pin!(connection);
+        let ended = poll_fn(|cx| {
+            let ended = connection.as_mut().poll(cx);
+            load.most.set(connection.current_max_send_streams());
+            ended
+        })
+        .await;
+        if let Err(error) = ended {
+            tracing::debug!(event = "upstream-connection-ended", %error, "an HTTP/2 connection to an upstream ended");
+        }
+    });
+    Ok(Stream { sender, place })
+}
+
+/// The byte stream below HTTP/2: when it goes, the connection is counted no more.
+struct Counted {
+    io: Io,
+    load: Rc<Load>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.load.retired.set(true);
+        self.load.gauge.borrow_mut().take();
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
