@@ -36,10 +36,20 @@ impl Authority {
 
     /// Signs a certificate for DNS names and addresses.
     pub fn issue(&self, names: &[&str]) -> Identity {
+        self.sign(names, |_| {})
+    }
+
+    /// Signs one that was valid long ago.
+    pub fn issue_expired(&self, names: &[&str]) -> Identity {
+        self.sign(names, |parameters| parameters.not_after = rcgen::date_time_ymd(2001, 1, 1))
+    }
+
+    fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut parameters = CertificateParams::new(names).unwrap();
         parameters.distinguished_name = named("service");
+        change(&mut parameters);
         let certificate = parameters.signed_by(&key, &self.0).unwrap();
         Identity { certificate: certificate.der().clone(), chain: certificate.pem(), key, clients: None }
     }
@@ -113,6 +123,6 @@ fn named(name: &str) -> DistinguishedName {
     distinguished
 }
 
-fn protocols(names: &[&str]) -> Vec<Vec<u8>> {
+pub(crate) fn protocols(names: &[&str]) -> Vec<Vec<u8>> {
     names.iter().map(|name| name.as_bytes().to_vec()).collect()
 }

@@ -49,6 +49,15 @@ impl Script {
         .await
     }
 
+    /// Says `words` on every connection without having been asked, and then reads until the other side closes.
+    pub async fn saying_at_once(words: &'static str) -> Self {
+        Self::play(move |mut connection, _| async move {
+            let _ = connection.try_send(words).await;
+            let _ = connection.rest().await;
+        })
+        .await
+    }
+
     /// An address where nobody listens.
     pub async fn absent() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()

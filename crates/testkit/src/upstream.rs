@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::body::{self, Reply};
-use crate::certificates::Identity;
+use crate::certificates::{self, Identity};
 use crate::message::Message;
 use crate::patience::patiently;
 
@@ -42,6 +42,7 @@ pub struct Upstream {
     connections: watch::Receiver<usize>,
     arrived: watch::Receiver<usize>,
     goodbye: watch::Sender<Goodbye>,
+    alpn: watch::Sender<&'static [&'static str]>,
     task: JoinHandle<()>,
 }
 
@@ -91,6 +92,10 @@ impl Upstream {
             count_request.send_modify(|count| *count += 1);
             handler(request)
         };
+        let (alpn, chosen) = watch::channel(match &speaks {
+            Speaks::Tls(_, alpn) => *alpn,
+            _ => &[],
+        });
         if let Speaks::Unix(path) = speaks {
             let listener = UnixListener::bind(&path).unwrap();
             let task = tokio::spawn(async move {
@@ -106,6 +111,7 @@ impl Upstream {
                 connections,
                 arrived,
                 goodbye,
+                alpn,
                 task,
             };
         }
@@ -121,17 +127,19 @@ impl Upstream {
         };
         let protocol = if matches!(speaks, Speaks::Http2) { Protocol::Http2 } else { Protocol::Http1 };
         let tls = match &speaks {
-            Speaks::Tls(identity, alpn) => Some(TlsAcceptor::from(Arc::new(identity.server(alpn)))),
+            Speaks::Tls(identity, _) => Some(identity.server(&[])),
             _ => None,
         };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.send_modify(|count| *count += 1);
                 let (handler, said) = (handler.clone(), said.clone());
-                let Some(tls) = tls.clone() else {
+                let Some(mut tls) = tls.clone() else {
                     tokio::spawn(serve(stream, protocol, handler, said));
                     continue;
                 };
+                tls.alpn_protocols = certificates::protocols(&chosen.borrow());
+                let tls = TlsAcceptor::from(Arc::new(tls));
                 tokio::spawn(async move {
                     let Ok(stream) = tls.accept(stream).await else { return };
                     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -146,6 +154,7 @@ impl Upstream {
             connections,
             arrived,
             goodbye,
+            alpn,
             task,
         }
     }
@@ -175,6 +184,11 @@ impl Upstream {
     /// Closes every connection without a word; new ones are welcome.
     pub fn hang_up(&self) {
         self.goodbye.send_replace(Goodbye::AtOnce);
+    }
+
+    /// Speaks these protocols over TLS from the next connection on.
+    pub fn speak(&self, alpn: &'static [&'static str]) {
+        self.alpn.send_replace(alpn);
     }
 
     /// Takes no more requests on the connections there are, and finishes what runs on them.

@@ -1,8 +1,12 @@
 //! Upstreams that fail in every way there is: what the client is told, what the log says, and that nothing is sent twice
 //! that might have been acted on.
 
-use gwanmun_testkit::{Http2, Message, Reply, Script, Speaks, Upstream};
+use std::time::Duration;
+
+use gwanmun_testkit::{Gateway, Http2, Message, Reply, Script, Speaks, Upstream};
 use http::Response;
+use serde_json::Value;
+use tokio::net::TcpStream;
 
 use crate::{all_to, all_to_service, start};
 
@@ -19,7 +23,8 @@ fn problem(answer: &Message) -> (u16, String) {
     (answer.status(), code.to_owned())
 }
 
-async fn failing(url: &str, status: u16, code: &str) {
+/// A service that fails in one way: what the client is told, and what its operator.
+async fn failing(url: &str, status: u16, code: &str, reason: Option<&str>) {
     let gateway = start(&all_to_service(url, "timeouts: {response: 300ms, connect: 300ms}")).await;
     let answer = gateway.get("/").await;
     assert_eq!(problem(&answer), (status, code.to_owned()), "{url}");
@@ -29,14 +34,53 @@ async fn failing(url: &str, status: u16, code: &str) {
     assert_eq!(line["upstream"], "service");
     assert_eq!(line["endpoint"], url);
     assert!(!answer.text().contains("127.0.0.1"), "no internal detail leaves: {answer:?}");
+    if let Some(reason) = reason {
+        assert_reason(&gateway, &line, code, reason, url).await;
+    }
+}
+
+/// That the log and the metric name `reason`.
+pub(crate) async fn assert_reason(gateway: &Gateway, line: &Value, code: &str, reason: &str, why: &str) {
+    assert_eq!((&line["fault"], &line["fault_reason"]), (&code.into(), &reason.into()), "{why}");
+    let series = format!("gwanmun_fault_reasons_total{{code=\"{code}\",reason=\"{reason}\"}}");
+    assert_eq!(gateway.metric(&series).await, Some(1.0), "{why}");
 }
 
 #[tokio::test]
 async fn nobody_listens() {
-    failing(&format!("http://{}", Script::absent().await), 502, "upstream-unreachable").await;
-    failing(&format!("h2c://{}", Script::absent().await), 502, "upstream-unreachable").await;
-    failing("unix:/nobody/listens/here", 502, "upstream-unreachable").await;
-    failing("http://no-such-name.invalid", 502, "upstream-unreachable").await;
+    let refused = Some("connection-refused");
+    failing(&format!("http://{}", Script::absent().await), 502, "upstream-unreachable", refused).await;
+    failing(&format!("h2c://{}", Script::absent().await), 502, "upstream-unreachable", refused).await;
+    failing(&format!("https://{}", Script::absent().await), 502, "upstream-unreachable", refused).await;
+    failing("unix:/nobody/listens/here", 502, "upstream-unreachable", Some("connect-failed")).await;
+    failing("http://no-such-name.invalid", 502, "upstream-unreachable", Some("dns-failure")).await;
+}
+
+#[tokio::test]
+async fn no_connection_comes_about() {
+    // Somebody listens and never accepts: when its queue is full, whoever connects waits.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(Ok(one)) = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+        waiting.push(one);
+    }
+    failing(&format!("http://{address}"), 504, "upstream-timeout", Some("connect-timeout")).await;
+    failing(&format!("h2c://{address}"), 504, "upstream-timeout", Some("connect-timeout")).await;
+}
+
+#[tokio::test]
+async fn no_tls_comes_about() {
+    let scene = |connection: gwanmun_testkit::Connection, _| async move { drop(connection) };
+    for upstream in [Script::play(scene).await, Script::saying_at_once("220 smtp ready\r\n").await] {
+        let url = upstream.url().replace("http:", "https:");
+        failing(&url, 502, "upstream-unreachable", Some("tls-handshake")).await;
+    }
+    let silent = Script::play(|mut connection, _| async move { drop(connection.rest().await) }).await;
+    let url = silent.url().replace("http:", "https:");
+    failing(&url, 504, "upstream-timeout", Some("connect-timeout")).await;
 }
 
 #[tokio::test]
@@ -45,7 +89,7 @@ async fn no_answer_comes() {
         let _ = connection.rest().await;
     })
     .await;
-    failing(&upstream.url(), 504, "upstream-timeout").await;
+    failing(&upstream.url(), 504, "upstream-timeout", Some("head-stalled")).await;
 }
 
 #[tokio::test]
@@ -55,20 +99,31 @@ async fn half_a_head_comes_and_then_nothing() {
         let _ = connection.rest().await;
     })
     .await;
-    failing(&upstream.url(), 504, "upstream-timeout").await;
+    failing(&upstream.url(), 504, "upstream-timeout", Some("head-stalled")).await;
 }
 
 #[tokio::test]
 async fn the_connection_closes_before_the_head() {
     let at_once = Script::play(|connection, _| async move { drop(connection) }).await;
-    failing(&at_once.url(), 502, "upstream-unreachable").await;
-    failing(&Script::saying("").await.url(), 502, "upstream-unreachable").await;
+    // Closed with a request unread is a reset, if the request was there in time.
+    failing(&at_once.url(), 502, "upstream-unreachable", None).await;
+    failing(&Script::saying("").await.url(), 502, "upstream-unreachable", Some("closed-early")).await;
+    let halfway = Script::play(|mut connection, _| async move { drop(connection.exactly(1).await) }).await;
+    failing(&halfway.url(), 502, "upstream-unreachable", Some("connection-reset")).await;
 }
 
 #[tokio::test]
 async fn the_connection_closes_within_the_head() {
-    failing(&Script::saying("HTTP/1.1 200 OK\r\nContent-Le").await.url(), 502, "upstream-malformed").await;
-    failing(&Script::saying("HTTP/1.1 100 Continue\r\n\r\n").await.url(), 502, "upstream-malformed").await;
+    for head in ["HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 100 Continue\r\n\r\n"] {
+        failing(&Script::saying(head).await.url(), 502, "upstream-malformed", Some("head-truncated")).await;
+    }
+}
+
+#[tokio::test]
+async fn protocols_are_switched_unasked() {
+    let upstream =
+        Script::saying("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n").await;
+    failing(&upstream.url(), 502, "upstream-malformed", Some("unasked-upgrade")).await;
 }
 
 #[tokio::test]
@@ -82,14 +137,11 @@ async fn the_answer_is_no_http() {
         "HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n",
         "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     ] {
-        failing(&Script::saying(answer).await.url(), 502, "upstream-malformed").await;
+        failing(&Script::saying(answer).await.url(), 502, "upstream-malformed", None).await;
     }
-    failing(
-        &Script::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.url().replace("http:", "h2c:"),
-        502,
-        "upstream-malformed",
-    )
-    .await;
+    let http1 = Script::saying_at_once("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    let url = http1.url().replace("http:", "h2c:");
+    failing(&url, 502, "upstream-malformed", Some("http2-protocol")).await;
 }
 
 #[tokio::test]
@@ -187,6 +239,8 @@ async fn an_upstream_that_hangs_up_between_two_requests_costs_a_safe_request_not
             upstream.hang_up();
         }
         assert_eq!(upstream.connections(), 20);
+        let series = "gwanmun_fault_reasons_total";
+        assert!(!gateway.page("/metrics").await.text().contains(&format!("{series}{{")), "nobody was told of a fault");
     }
 }
 
@@ -213,6 +267,8 @@ async fn a_kept_connection_that_turns_out_closed_costs_a_safe_request_nothing() 
         client.send(format!("{method} /second HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         let answer = client.head().await.unwrap();
         assert_eq!((answer.status(), upstream.connections()), (200, 2), "{method}");
+        let retries = gateway.metric("gwanmun_upstream_retries_total{reason=\"stale-connection\"}").await;
+        assert_eq!(retries, Some(1.0), "{method}");
     }
 }
 
@@ -228,6 +284,8 @@ async fn what_may_have_been_acted_on_is_not_sent_again() {
             .await;
         assert_eq!(problem(&client.answer().await), (502, "upstream-unreachable".to_owned()), "{method}");
         assert_eq!(upstream.connections(), 1, "{method}");
+        let line = gateway.access_line(|line| line["path"] == "/second").await;
+        assert_reason(&gateway, &line, "upstream-unreachable", "stale-connection", method).await;
     }
 }
 

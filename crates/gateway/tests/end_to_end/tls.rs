@@ -107,13 +107,15 @@ async fn a_verified_upstream_is_spoken_to_in_what_it_chooses() {
 #[tokio::test]
 async fn an_upstream_that_cannot_prove_who_it_is_gets_no_request() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    for (why, identity) in
-        [("another authority", stranger.issue(&["service.test"])), ("another name", authority.issue(&["other.test"]))]
-    {
+    for (why, identity) in [
+        ("unknown-authority", stranger.issue(&["service.test"])),
+        ("certificate-mismatch", authority.issue(&["other.test"])),
+        ("certificate-expired", authority.issue_expired(&["service.test"])),
+    ] {
         let (status, upstream, gateway) = asked(&authority, "service.test", identity, &["h2", "http/1.1"]).await;
         assert_eq!((status, upstream.requests()), (502, 0), "{why}");
         let line = gateway.access_line(|_| true).await;
-        assert_eq!(line["fault"], "upstream-unreachable", "{why}");
+        assert_eq!((&line["fault"], &line["fault_reason"]), (&"upstream-unreachable".into(), &why.into()));
     }
 }
 
@@ -192,6 +194,11 @@ async fn an_upstream_that_asks_for_a_certificate_gets_ours() {
             .start(&all_to_service(upstream.url(), &format!("tls: {{{settings}}}")))
             .await;
         assert_eq!(gateway.get("/").await.status(), status, "{settings}");
+        let line = gateway.access_line(|_| true).await;
+        // The alert may be lost when the connection is reset behind it.
+        let reasons: &[_] =
+            if status == 200 { &[None] } else { &[Some("tls-handshake"), Some("http2-connection-lost")] };
+        assert!(reasons.contains(&line["fault_reason"].as_str()), "{line}");
         assert_eq!(upstream.requests(), usize::from(status == 200));
     }
 }

@@ -68,12 +68,18 @@ impl NoConnection {
     }
 }
 
+/// Whether TLS, and not what carries it, failed.
+pub(crate) fn is_of_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
 fn of_certificate(why: &CertificateError) -> Reason {
     match why {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             Reason::CertificateMismatch
         }
-        CertificateError::UnknownIssuer => Reason::UnknownAuthority,
+        // Signed by a namesake of an authority that is trusted.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Reason::UnknownAuthority,
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
@@ -92,7 +98,8 @@ mod tests {
         assert_eq!(reason(CertificateError::NotValidForName), Reason::CertificateMismatch);
         assert_eq!(reason(CertificateError::UnknownIssuer), Reason::UnknownAuthority);
         assert_eq!(reason(CertificateError::NotValidYet), Reason::CertificateExpired);
-        assert_eq!(reason(CertificateError::BadSignature), Reason::CertificateInvalid);
+        assert_eq!(reason(CertificateError::BadSignature), Reason::UnknownAuthority);
+        assert_eq!(reason(CertificateError::Revoked), Reason::CertificateInvalid);
         assert_eq!(NoConnection::unsecured(io::ErrorKind::UnexpectedEof.into()).reason(), Reason::TlsHandshake);
     }
 

@@ -21,6 +21,7 @@ use crate::upstream::deadline::Deadline;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::h1::{Call, CallError};
 use crate::upstream::h2;
+use crate::upstream::no_connection::is_of_tls;
 use crate::upstream::state::{Age, Channel, UpstreamState, Wanted};
 
 /// How often a request is sent anew, to the same endpoint.
@@ -221,6 +222,10 @@ fn silent() -> Fault {
 
 /// Why a connection ended before an answer.
 fn closed(age: Age, error: &io::Error) -> Reason {
+    if is_of_tls(error) {
+        // TLS 1.3 tells a client only after its handshake that it was refused.
+        return Reason::TlsHandshake;
+    }
     match (age, error.kind()) {
         (Age::Reused, _) => Reason::StaleConnection,
         (Age::Fresh, io::ErrorKind::UnexpectedEof) => Reason::ClosedEarly,

@@ -12,7 +12,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::failure::{Stage, fault_of};
+use super::failure::{Stage, fault, reason_of};
 use super::shared::Place;
 use crate::body::Body;
 use crate::upstream::deadline::Deadline;
@@ -62,7 +62,9 @@ impl http_body::Body for Answer {
         let this = self.get_mut();
         let piece = match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Pending => Some(Err(ready!(this.poll_timer(cx)))),
-            Poll::Ready(piece) => piece.map(|piece| piece.map_err(|error| fault_of(&error, Stage::Body).0)),
+            Poll::Ready(piece) => {
+                piece.map(|piece| piece.map_err(|error| fault(reason_of(&error), Stage::Body, &error)))
+            }
         };
         this.timer_runs = false;
         if matches!(piece, None | Some(Err(_))) {

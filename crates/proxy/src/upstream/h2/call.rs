@@ -1,11 +1,11 @@
 //! One request on a shared connection, until the head of its answer.
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 
-use super::failure::{Acted, Stage, fault_of};
+use super::failure::{Stage, fault, reason_of, was_never_acted_on};
 use super::shared::Stream;
 use crate::body::Body;
 
@@ -43,16 +43,23 @@ pub(crate) async fn call(
     sent.map_err(|mut error| {
         // Given back: it has never left.
         let unsent = error.take_message().is_some();
-        let (fault, acted) = fault_of(error.error(), Stage::Head);
+        let error = error.into_error();
+        let reason = match reason_of(&error) {
+            // Those who wait on a connection are told that it is gone, and not why.
+            Reason::Http2ConnectionLost => stream.place.why_it_ended().unwrap_or(Reason::Http2ConnectionLost),
+            reason => reason,
+        };
+        let fault = fault(reason, Stage::Head, &error);
         let ended = unsent || stream.sender.is_closed();
-        if ended || fault.reason() == Some(gwanmun_core::Reason::Http2Goaway) {
+        if ended || reason == Reason::Http2Goaway {
             stream.place.retire_connection();
         }
-        match acted {
-            _ if unsent => CallError::NotActed(fault),
-            Acted::Never => CallError::NotActed(fault),
-            Acted::Perhaps if ended => CallError::Lost(fault),
-            Acted::Perhaps => CallError::Failed(fault),
+        if unsent || was_never_acted_on(reason_of(&error)) {
+            CallError::NotActed(fault)
+        } else if ended {
+            CallError::Lost(fault)
+        } else {
+            CallError::Failed(fault)
         }
     })
 }

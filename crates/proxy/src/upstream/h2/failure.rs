@@ -15,40 +15,37 @@ pub(crate) enum Stage {
     Body,
 }
 
-/// Whether a request may have been acted on (RFC 9113 section 8.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Acted {
-    /// Certainly not: it was refused, or not received.
-    Never,
-    Perhaps,
-}
-
-/// The fault that `error` is, and whether the request may have been acted on.
-pub(crate) fn fault_of(error: &hyper::Error, stage: Stage) -> (Fault, Acted) {
-    let (reason, acted) = if error.is_timeout() { (Reason::Http2PingTimeout, Acted::Perhaps) } else { why(error) };
-    let code = match (reason, stage) {
-        (Reason::Http2PingTimeout, _) => Code::UpstreamTimeout,
-        (Reason::Http2ConnectionLost | Reason::Http2Goaway | Reason::Http2RefusedStream, Stage::Head) => {
-            Code::UpstreamUnreachable
-        }
-        _ => Code::UpstreamMalformed,
-    };
-    (Fault::new(code, format!("the HTTP/2 exchange failed: {error:?}")).because(reason), acted)
-}
-
-fn why(error: &hyper::Error) -> (Reason, Acted) {
-    let Some(source) = error.source() else { return (Reason::Http2ConnectionLost, Acted::Perhaps) };
+/// Why an exchange, or a connection, ended.
+pub(crate) fn reason_of(error: &hyper::Error) -> Reason {
+    if error.is_timeout() {
+        return Reason::Http2PingTimeout;
+    }
+    let Some(source) = error.source() else { return Reason::Http2ConnectionLost };
     let Some(h2) = source.downcast_ref::<h2::Error>() else {
         let lost = source.is::<io::Error>() || error.is_closed() || error.is_canceled();
-        let reason = if lost { Reason::Http2ConnectionLost } else { Reason::Http2Protocol };
-        return (reason, Acted::Perhaps);
+        return if lost { Reason::Http2ConnectionLost } else { Reason::Http2Protocol };
     };
     match (h2.is_remote(), h2.is_go_away(), h2.reason()) {
-        // Told to a stream only if it is beyond the last one that the upstream has taken.
-        (true, true, _) => (Reason::Http2Goaway, Acted::Never),
-        (true, false, Some(h2::Reason::REFUSED_STREAM)) => (Reason::Http2RefusedStream, Acted::Never),
-        (true, false, _) => (Reason::Http2StreamReset, Acted::Perhaps),
-        (false, ..) if h2.is_io() => (Reason::Http2ConnectionLost, Acted::Perhaps),
-        (false, ..) => (Reason::Http2Protocol, Acted::Perhaps),
+        (true, true, _) => Reason::Http2Goaway,
+        (true, false, Some(h2::Reason::REFUSED_STREAM)) => Reason::Http2RefusedStream,
+        (true, false, _) => Reason::Http2StreamReset,
+        (false, ..) if h2.is_io() => Reason::Http2ConnectionLost,
+        (false, ..) => Reason::Http2Protocol,
     }
+}
+
+/// Whether a request that ended so was certainly not acted on (RFC 9113 section 8.7). A stream is told of GOAWAY only if it
+/// is beyond the last one that the upstream has taken.
+pub(crate) fn was_never_acted_on(reason: Reason) -> bool {
+    matches!(reason, Reason::Http2Goaway | Reason::Http2RefusedStream)
+}
+
+/// The fault of an exchange that ended for `reason`.
+pub(crate) fn fault(reason: Reason, stage: Stage, error: &hyper::Error) -> Fault {
+    let code = match (reason, stage) {
+        (Reason::Http2PingTimeout, _) => Code::UpstreamTimeout,
+        (Reason::Http2Protocol | Reason::Http2StreamReset, _) | (_, Stage::Body) => Code::UpstreamMalformed,
+        (_, Stage::Head) => Code::UpstreamUnreachable,
+    };
+    Fault::new(code, format!("the HTTP/2 exchange failed: {error:?}")).because(reason)
 }

@@ -6,17 +6,20 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use gwanmun_core::Reason;
 use gwanmun_telemetry::metrics::{ConnectionState, UpstreamConnection};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::failure::reason_of;
 use crate::body::Body;
 use crate::upstream::io::Io;
+use crate::upstream::no_connection::is_of_tls;
 use crate::worker::LocalExecutor;
 
 /// Flow-control windows: large enough for one stream to fill a fast link.
@@ -57,6 +60,10 @@ struct Load {
     most: Cell<usize>,
     /// The upstream takes no more streams, or the connection is broken.
     retired: Cell<bool>,
+    /// Why it ended, if it did.
+    ended: Cell<Option<Reason>>,
+    /// Wakes who reads `most` off the connection, when the upstream speaks for the first time: of its settings.
+    settings: Cell<Option<Waker>>,
     idle_since: Cell<Instant>,
     /// Counts the connection until it is closed.
     gauge: RefCell<Option<UpstreamConnection>>,
@@ -103,6 +110,11 @@ impl Place {
     pub(crate) fn retire_connection(&self) {
         self.0.retired.set(true);
     }
+
+    /// Why the connection ended, if it did and that is known.
+    pub(crate) fn why_it_ended(&self) -> Option<Reason> {
+        self.0.ended.get()
+    }
 }
 
 impl Drop for Place {
@@ -130,6 +142,8 @@ pub(crate) async fn handshake(io: Io, gauge: Option<UpstreamConnection>) -> Resu
         streams: Cell::new(0),
         most: Cell::new(STREAMS_AT_FIRST),
         retired: Cell::new(false),
+        ended: Cell::new(None),
+        settings: Cell::new(None),
         idle_since: Cell::new(Instant::now()),
         gauge: RefCell::new(gauge),
     });
@@ -146,6 +160,7 @@ pub(crate) async fn handshake(io: Io, gauge: Option<UpstreamConnection>) -> Resu
         .await?;
     tokio::task::spawn_local(async move {
         let mut connection = pin!(connection);
+        load.settings.set(Some(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await));
         let ended = poll_fn(|cx| {
             let ended = connection.as_mut().poll(cx);
             load.most.set(connection.current_max_send_streams());
@@ -153,6 +168,9 @@ pub(crate) async fn handshake(io: Io, gauge: Option<UpstreamConnection>) -> Resu
         })
         .await;
         if let Err(error) = ended {
+            if load.ended.get().is_none() {
+                load.ended.set(Some(reason_of(&error)));
+            }
             tracing::debug!(event = "upstream-connection-ended", %error, "an HTTP/2 connection to an upstream ended");
         }
     });
@@ -174,7 +192,15 @@ impl Drop for Counted {
 
 impl AsyncRead for Counted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        if read.as_ref().is_err_and(is_of_tls) {
+            // h2 does not pass it on. TLS 1.3 tells a client only after its handshake that it was refused.
+            self.load.ended.set(Some(Reason::TlsHandshake));
+        }
+        if let Some(waker) = self.load.settings.take() {
+            waker.wake();
+        }
+        Poll::Ready(read)
     }
 }
 
