@@ -265,6 +265,29 @@ async fn an_answer_that_breaks_off_takes_no_other_with_it() {
 }
 
 #[tokio::test]
+async fn a_grpc_answer_that_breaks_off_ends_with_the_status_that_says_so() {
+    let script = Script::play(|connection, _| async move {
+        let mut frames = Frames::begin(connection, &[]).await;
+        let (stream, _) = frames.request().await.unwrap();
+        // `content-type: application/grpc`
+        let head = [&[0x88, 0x0f, 0x10, 16][..], b"application/grpc"].concat();
+        frames.send(HEADERS, END_HEADERS, stream, &head).await;
+        frames.send(DATA, 0, stream, b"half").await;
+        frames.reset(stream, INTERNAL_ERROR).await;
+        frames.rest().await;
+    })
+    .await;
+    let gateway = before(&script).await;
+    let mut client = Http2::tcp(gateway.web()).await;
+    let request = client.request("POST", "/a.B/C").header("content-type", "application/grpc");
+    let answer = client.ask(request.body(Reply::from("x")).unwrap()).await;
+    assert_eq!((answer.status(), answer.header("grpc-status")), (200, None));
+    assert_eq!(answer.trailers.get("grpc-status").map(|status| status.as_bytes()), Some(&b"14"[..]));
+    let line = gateway.access_line(|_| true).await;
+    assert_reason(&gateway, &line, "upstream-malformed", "http2-stream-reset", "broken off").await;
+}
+
+#[tokio::test]
 async fn where_few_streams_are_allowed_there_are_more_connections_within_a_bound() {
     // One stream at a time, and none is answered before all that can be there are there.
     let waiting = Arc::new(tokio::sync::Barrier::new(8));

@@ -31,6 +31,7 @@ async fn a_line_of_the_access_log_has_the_fields_of_the_contract() {
         "endpoint",
         "status",
         "fault",
+        "fault_reason",
         "duration_us",
         "upstream_us",
         "bytes_in",

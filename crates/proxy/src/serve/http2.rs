@@ -72,7 +72,7 @@ async fn stream(
     let (finish, admitted) = begin(worker, limits, connection, head, body, received);
     let mut finish = Box::new(finish);
     let Answered { response, .. } = respond(&mut finish, admitted).await;
-    Ok(response.map(|body| Recorded::new(body, finish)))
+    Ok(Recorded::of(response, finish))
 }
 
 /// Drives a connection to its end; when the worker drains, or nothing runs for too long, it is told to finish what runs.

@@ -217,3 +217,79 @@ impl AsyncWrite for Counted {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gwanmun_telemetry::metrics::{Metrics, Shape};
+    use hyper::server::conn::http2::Builder;
+    use hyper::service::service_fn;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+
+    /// A connection to a server that allows `streams` at once, with the numbers that count it.
+    async fn connected(streams: u32) -> (Connections, Stream, Metrics) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (far, _) = listener.accept().await.unwrap();
+        let service = service_fn(|_| std::future::pending::<Result<http::Response<Body>, std::io::Error>>());
+        let mut builder = Builder::new(LocalExecutor);
+        builder.max_concurrent_streams(streams);
+        spawn_local(builder.serve_connection(TokioIo::new(far), service));
+        let metrics = Metrics::new();
+        let shape = Shape { upstreams: vec![Arc::from("a")], ..Shape::default() };
+        let gauge = metrics.worker(&shape).upstream_connection(0, ConnectionState::Active);
+        let connections = Connections::default();
+        let stream = connections.share(handshake(Io::Tcp(near), Some(gauge)).await.unwrap());
+        (connections, stream, metrics)
+    }
+
+    fn counts(metrics: &Metrics) -> (bool, bool) {
+        let text = metrics.render();
+        let has = |state| text.contains(&format!("gwanmun_upstream_connections{{upstream=\"a\",state=\"{state}\"}} 1"));
+        (has("active"), has("idle"))
+    }
+
+    #[tokio::test]
+    async fn what_nobody_uses_is_closed_after_a_while() {
+        LocalSet::new()
+            .run_until(async {
+                let (connections, stream, metrics) = connected(10).await;
+                connections.sweep(Duration::ZERO);
+                assert!(connections.take().is_some(), "it is in use");
+                assert_eq!(counts(&metrics), (true, false));
+                drop(stream);
+                assert_eq!(counts(&metrics), (false, true));
+                connections.sweep(Duration::from_secs(60));
+                assert!(connections.take().is_some());
+                connections.sweep(Duration::ZERO);
+                assert!(connections.take().is_none());
+                while counts(&metrics) != (false, false) {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_full_connection_is_not_taken() {
+        LocalSet::new()
+            .run_until(async {
+                let (connections, stream, _metrics) = connected(2).await;
+                while stream.place.0.most.get() != 2 {
+                    tokio::task::yield_now().await;
+                }
+                let second = connections.take().unwrap();
+                assert!(connections.take().is_none());
+                drop(second);
+                let second = connections.take().unwrap();
+                second.place.retire_connection();
+                drop(stream);
+                assert!(connections.take().is_none(), "nobody else is sent there");
+            })
+            .await;
+    }
+}
