@@ -186,6 +186,56 @@ async fn a_body_that_breaks_off_is_never_a_complete_message() {
 }
 
 #[tokio::test]
+async fn an_answer_until_close_that_is_reset_is_never_a_complete_message() {
+    let (cut, cutting) = tokio::sync::watch::channel(0);
+    let upstream = Script::play(move |mut connection, number| {
+        let mut cutting = cutting.clone();
+        async move {
+            // Not all of the request is read, so that closing is a reset.
+            connection.exactly(1).await.unwrap();
+            connection.send("HTTP/1.1 200 OK\r\n\r\nhalf").await;
+            let _ = cutting.wait_for(|cut| *cut > number).await;
+        }
+    })
+    .await;
+    let gateway = start(&all_to(&upstream.url())).await;
+    let padding = "x".repeat(500);
+
+    let mut client = gateway.connect().await;
+    client.send(format!("GET /1 HTTP/1.1\r\nHost: a\r\nX: {padding}\r\n\r\n")).await;
+    client.head().await.unwrap();
+    assert_eq!(client.chunk().await.unwrap().unwrap(), "half");
+    cut.send_replace(1);
+    assert!(client.chunk().await.is_err());
+
+    let mut client = Http2::tcp(gateway.web()).await;
+    let mut answer =
+        client.send(client.request("GET", "/2").header("x", &padding).body(Reply::empty()).unwrap()).await.unwrap();
+    assert_eq!(next_data(&mut answer).await.unwrap(), "half");
+    cut.send_replace(2);
+    assert!(next_data(&mut answer).await.is_err());
+
+    // HTTP/1.0 knows an end by the end of the connection only: that must be a reset.
+    let mut client = gateway.connect().await;
+    client.send(format!("GET /3 HTTP/1.0\r\nHost: a\r\nX: {padding}\r\n\r\n")).await;
+    client.head().await.unwrap();
+    assert_eq!(client.exactly(4).await.unwrap(), "half");
+    cut.send_replace(3);
+    let end = gwanmun_testkit::patiently("a reset", client.rest()).await;
+    assert!(end.is_err(), "{end:?}");
+
+    for path in ["/1", "/2", "/3"] {
+        let line = gateway.access_line(|line| line["path"] == path).await;
+        assert_eq!((&line["status"], &line["fault"]), (&200.into(), &"upstream-malformed".into()), "{path}");
+    }
+}
+
+async fn next_data(answer: &mut Response<hyper::body::Incoming>) -> hyper::Result<bytes::Bytes> {
+    let frame = std::future::poll_fn(|cx| hyper::body::Body::poll_frame(std::pin::Pin::new(answer.body_mut()), cx));
+    gwanmun_testkit::patiently("a piece", frame).await.expect("no end").map(|frame| frame.into_data().unwrap())
+}
+
+#[tokio::test]
 async fn a_body_that_pauses_for_too_long_is_cut() {
     for speaks in [Speaks::Http1, Speaks::Http2] {
         let upstream = Upstream::answering(speaks, |_| async {
