@@ -1,12 +1,14 @@
 //! `${NAME}`, `${NAME:-default}` and `${file:/path}` in scalar values; `$${` stands for `${`. The result is a scalar
 //! again, never structure, so that no variable can add keys. `$1` and `$\{name}` mean something to filters and stay.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::Environment;
+use crate::files::Files;
 use crate::node::{Node, Resolved, Scalar, Value, resolve_plain};
 use crate::source::{Sources, Span};
 use crate::suggest::did_you_mean;
@@ -29,14 +31,16 @@ pub(crate) fn interpolate(
     sources: &Sources,
     environment: &Environment,
     diagnostics: &mut Diagnostics,
+    files: &mut Files,
 ) {
-    Interpolation { sources, environment, diagnostics, total: 0 }.node(node);
+    Interpolation { sources, environment, diagnostics, files: RefCell::new(files), total: 0 }.node(node);
 }
 
 struct Interpolation<'a> {
     sources: &'a Sources,
     environment: &'a Environment,
     diagnostics: &'a mut Diagnostics,
+    files: RefCell<&'a mut Files>,
     total: usize,
 }
 
@@ -153,6 +157,7 @@ impl Interpolation<'_> {
         }
         let full = self.sources.directory(span.source).join(path);
         let shown = full.display();
+        self.files.borrow_mut().note(&full);
         let bytes = read(&full).map_err(|error| {
             let hint = if Path::new(path).is_absolute() {
                 ""
@@ -230,7 +235,7 @@ mod tests {
         let mut node = Node::new(Value::Scalar(scalar), Span::new(SourceId::from_raw(0), 0, 0));
         let environment = Environment::from_pairs(pairs.iter().copied());
         let mut diagnostics = Diagnostics::new();
-        interpolate(&mut node, &Sources::default(), &environment, &mut diagnostics);
+        interpolate(&mut node, &Sources::default(), &environment, &mut diagnostics, &mut Files::default());
         (node.value, diagnostics.into_iter().map(|mistake| mistake.message).collect())
     }
 
@@ -325,7 +330,7 @@ mod tests {
         let absolute = format!("${{file:{}}}", folder.path().join("secret").display());
         for written in ["${file:secret}", &absolute] {
             let mut node = Node::new(Value::Scalar(Scalar::quoted(written)), Span::new(source, 0, 14));
-            interpolate(&mut node, &sources, &Environment::default(), &mut Diagnostics::new());
+            interpolate(&mut node, &sources, &Environment::default(), &mut Diagnostics::new(), &mut Files::default());
             assert_eq!(node.value, Value::Scalar(Scalar::quoted("hunter2\n").injected()));
         }
     }
@@ -336,7 +341,7 @@ mod tests {
         let source = sources.add("gw.yaml", "a: x-${NO}-y");
         let mut node = Node::new(Value::Scalar(Scalar::plain("x-${NO}-y")), Span::new(source, 3, 12));
         let mut diagnostics = Diagnostics::new();
-        interpolate(&mut node, &sources, &Environment::default(), &mut diagnostics);
+        interpolate(&mut node, &sources, &Environment::default(), &mut diagnostics, &mut Files::default());
         assert_eq!(sources.slice(diagnostics.iter().next().unwrap().span.unwrap()), "${NO}");
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::Environment;
+use crate::files::Files;
 use crate::interpolate::interpolate;
 use crate::merge::{self, MergeRules};
 use crate::node::{Node, Value};
@@ -21,6 +22,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// What is wrong so far; [`crate::decode`] adds to it.
     pub diagnostics: Diagnostics,
+    /// The files that were read, and those that should have been.
+    pub files: Files,
 }
 
 /// Reads `files` in order, lays the environment on top and interpolates. A file that cannot be read is a diagnostic at
@@ -29,7 +32,9 @@ pub fn load(files: &[PathBuf], environment: &Environment, merge: &MergeRules) ->
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::new();
     let mut documents = Vec::new();
+    let mut noted = Files::default();
     for path in files {
+        noted.note(path);
         match read(path) {
             Ok(bytes) => {
                 let source = add_text(path, bytes, &mut sources, &mut diagnostics);
@@ -43,7 +48,7 @@ pub fn load(files: &[PathBuf], environment: &Environment, merge: &MergeRules) ->
             }
         }
     }
-    finish(documents, sources, diagnostics, environment, merge)
+    finish(documents, sources, diagnostics, environment, merge, noted)
 }
 
 /// The same for texts that are already there, each with the name that messages show.
@@ -55,7 +60,7 @@ pub fn load_texts(texts: &[(String, String)], environment: &Environment, merge: 
         let source = sources.add(name, text);
         documents.push(parse(source, &sources, &mut diagnostics));
     }
-    finish(documents, sources, diagnostics, environment, merge)
+    finish(documents, sources, diagnostics, environment, merge, Files::default())
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -109,14 +114,15 @@ fn finish(
     mut diagnostics: Diagnostics,
     environment: &Environment,
     rules: &MergeRules,
+    mut files: Files,
 ) -> Loaded {
     let overrides = environment.documents(&mut sources, &mut diagnostics);
     let mut documents = documents.into_iter().chain(overrides);
     let first = documents.next().unwrap_or(Node::new(Value::Map(Vec::new()), Span::NOWHERE));
     let mut document = documents.fold(first, |base, over| merge::merge(base, over, rules));
-    interpolate(&mut document, &sources, environment, &mut diagnostics);
+    interpolate(&mut document, &sources, environment, &mut diagnostics, &mut files);
     merge::check_identities(&document, rules, &mut diagnostics);
-    Loaded { document, sources, diagnostics }
+    Loaded { document, sources, diagnostics, files }
 }
 
 #[cfg(test)]

@@ -41,7 +41,12 @@ fn plan() -> Plan {
     let texts = [("gateway.yaml".to_owned(), CONFIGURATION.to_owned())];
     let mut loaded = load_texts(&texts, &Environment::default(), &MergeRules::default());
     let registry = Registry::standard();
-    let context = Context { catalog: registry.catalog(), sources: &loaded.sources, clock: Arc::new(SystemClock) };
+    let context = Context {
+        catalog: registry.catalog(),
+        sources: &loaded.sources,
+        clock: Arc::new(SystemClock),
+        files: std::cell::RefCell::default(),
+    };
     let spec: Option<GatewaySpec> = decode(&loaded.document, &mut loaded.diagnostics);
     let plan = spec.and_then(|spec| compile(&spec, &context, &mut loaded.diagnostics));
     plan.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(&loaded.sources, Style::Plain)))

@@ -12,6 +12,7 @@ mod paint;
 mod schema;
 mod terminal;
 mod testing;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,10 +1,11 @@
 //! Files and environment -> Spec -> Plan, with everything that is wrong told in one go. Every command begins here.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use gwanmun_config::{
-    Diagnostic, Diagnostics, Environment, Loaded, MergeRules, Node, Sources, Value, decode, load, load_texts,
+    Diagnostic, Diagnostics, Environment, Files, Loaded, MergeRules, Node, Sources, Value, decode, load, load_texts,
 };
 use gwanmun_core::SystemClock;
 use gwanmun_filters::Registry;
@@ -26,6 +27,8 @@ pub(crate) struct Configuration {
     pub(crate) spec: GatewaySpec,
     pub(crate) tests: Vec<Case>,
     pub(crate) plan: Option<Plan>,
+    /// What it was read from.
+    pub(crate) files: Files,
 }
 
 /// Reads `files` and the environment.
@@ -72,18 +75,24 @@ fn set_aside_spring(document: &mut Node, diagnostics: &mut Diagnostics) {
 }
 
 fn compiled(registry: &Registry, loaded: Loaded) -> Configuration {
-    let Loaded { mut document, sources, mut diagnostics, .. } = loaded;
+    let Loaded { mut document, sources, mut diagnostics, mut files } = loaded;
     set_aside_spring(&mut document, &mut diagnostics);
     let decoded: Option<GatewaySpec> = decode(&document, &mut diagnostics);
     // What could not be decoded was left out: the rest is still checked.
     let spec = decoded.unwrap_or_default();
-    let context = Context { catalog: registry.catalog(), sources: &sources, clock: Arc::new(SystemClock) };
+    let context = Context {
+        catalog: registry.catalog(),
+        sources: &sources,
+        clock: Arc::new(SystemClock),
+        files: RefCell::default(),
+    };
     let plan = compile(&spec, &context, &mut diagnostics);
+    files.extend(context.files.into_inner());
     let known = Known::of(&document, diagnostics.is_incomplete());
     let tests = cases(&spec.tests, &known, &mut diagnostics);
     let plan = plan.filter(|_| !diagnostics.has_errors());
     diagnostics.sort();
-    Configuration { document, sources, diagnostics, spec, tests, plan }
+    Configuration { document, sources, diagnostics, spec, tests, plan, files }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gwanmun_proxy::{Body, Plan, Response};
 use gwanmun_telemetry::metrics::Metrics;
@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 pub(crate) use health::Readiness;
+use health::Reloads;
 
 use crate::load::Configuration;
 
@@ -40,6 +41,7 @@ pub(crate) struct State {
     /// The configuration as JSON, secrets masked.
     configuration: RefCell<String>,
     plan: RefCell<Option<PlanInForce>>,
+    reloads: RefCell<Reloads>,
 }
 
 /// Gives the plan that requests follow now.
@@ -73,6 +75,7 @@ impl Management {
             readiness: std::cell::Cell::new(Readiness::Starting),
             configuration: RefCell::new(pages::configuration(&configuration.document)),
             plan: RefCell::new(None),
+            reloads: RefCell::new(Reloads::begin(SystemTime::now())),
         };
         Ok(Self { listener: RefCell::new(Some(listener)), probes: RefCell::new(probes), state: Rc::new(state) })
     }
@@ -96,9 +99,15 @@ impl Management {
         self.state.readiness.set(readiness);
     }
 
-    /// Shows another configuration from now on.
-    pub(crate) fn show(&self, configuration: &Configuration) {
+    /// Another configuration has been in force since `now`.
+    pub(crate) fn taken_over(&self, configuration: &Configuration, now: SystemTime) {
         *self.state.configuration.borrow_mut() = pages::configuration(&configuration.document);
+        *self.state.reloads.borrow_mut() = Reloads::begin(now);
+    }
+
+    /// Another configuration could not be taken over.
+    pub(crate) fn not_taken_over(&self, reason: String, now: SystemTime) {
+        self.state.reloads.borrow_mut().failed(reason, now);
     }
 }
 
@@ -132,7 +141,9 @@ fn answer(state: &State, shows: Shows, request: &Request<Incoming>) -> Response 
         return response;
     }
     let path = request.uri().path();
-    if let Some((status, body)) = health::page(path, state.readiness.get()) {
+    let reloads = state.reloads.borrow();
+    let details = (shows == Shows::Everything).then_some(&*reloads);
+    if let Some((status, body)) = health::page(path, state.readiness.get(), details) {
         return json(status, body);
     }
     if shows == Shows::HealthOnly {

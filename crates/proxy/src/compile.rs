@@ -7,11 +7,12 @@ mod routes;
 mod upstreams;
 mod written;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use gwanmun_config::{Diagnostic, Diagnostics, Sources, Span, Spanned, did_you_mean};
+use gwanmun_config::{Content, Diagnostic, Diagnostics, Files, Sources, Span, Spanned, did_you_mean};
 use gwanmun_core::Clock;
 use http::HeaderName;
 use ipnet::IpNet;
@@ -36,11 +37,24 @@ pub struct Context<'a> {
     pub sources: &'a Sources,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// The files that compiling reads are noted here.
+    pub files: RefCell<Files>,
 }
 
 impl Context<'_> {
-    /// `path` as written, relative to the file it stands in.
+    /// `path` as written, relative to the file it stands in. It will be read.
     fn locate(&self, path: &Spanned<PathBuf>) -> PathBuf {
+        let path = self.resolve(path);
+        self.files.borrow_mut().note(&path);
+        path
+    }
+
+    /// What was in `path` when it was located.
+    fn content(&self, path: &Spanned<PathBuf>) -> Content {
+        self.files.borrow_mut().note(&self.resolve(path))
+    }
+
+    fn resolve(&self, path: &Spanned<PathBuf>) -> PathBuf {
         if path.value.is_absolute() || path.span == Span::NOWHERE {
             return path.value.clone();
         }
@@ -91,6 +105,7 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
         sample,
         clock: Arc::clone(&context.clock),
         default_tls: OnceLock::new(),
+        shape: Arc::default(),
     })
 }
 

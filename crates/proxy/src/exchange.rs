@@ -21,7 +21,7 @@ pub struct Connection {
     pub peer: Option<SocketAddr>,
     /// The listener's name.
     pub listener: Arc<str>,
-    /// The listener's place in the plan, for metrics.
+    /// The listener's number, for metrics: its own over reloads.
     pub listener_index: usize,
     /// How the client speaks to us.
     pub scheme: Scheme,
@@ -31,7 +31,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection on the listener `listener`, which is number `listener_index` of the plan.
+    /// A connection on the listener `listener`, whose number is `listener_index`.
     pub fn new(peer: Option<SocketAddr>, listener: Arc<str>, listener_index: usize, scheme: Scheme, port: u16) -> Self {
         let forwarding = Forwarding::of(peer, port);
         Self { peer, listener, listener_index, scheme, port, forwarding }

@@ -2,7 +2,9 @@
 
 pub(crate) mod accept;
 pub(crate) mod bind;
+pub(crate) mod bound;
 pub(crate) mod deferred;
 pub(crate) mod idle;
+pub(crate) mod seldom;
 pub(crate) mod stream;
 pub(crate) mod tls;

@@ -47,6 +47,8 @@ pub struct Plan {
     pub clock: Arc<dyn Clock>,
     /// Trust anchors for upstreams that a filter names at run time.
     pub(crate) default_tls: std::sync::OnceLock<Arc<rustls::ClientConfig>>,
+    /// The labels of its metrics, once it is in force.
+    pub(crate) shape: Arc<Shape>,
 }
 
 /// A door.
@@ -59,6 +61,8 @@ pub struct Listener {
     pub address: ListenAddress,
     /// TLS, if it speaks it.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Which clients it lets in by their certificates: equal where the same are. Tickets of one are good at the other.
+    pub(crate) clients: u64,
     /// Its bounds.
     pub limits: Limits,
 }
@@ -204,7 +208,7 @@ impl Plan {
         let endpoint = Endpoint::parse(url, 1, |host| self.default_tls(host))
             .map_err(|invalid| Fault::new(Code::UpstreamUnreachable, invalid.0))?;
         let timeouts = Timeouts::default();
-        Ok(Upstream { name: url.into(), endpoints: vec![endpoint], timeouts, keep_alive: DEFAULT_KEEP_ALIVE })
+        Ok(Upstream { name: url.into(), endpoints: vec![endpoint], timeouts, keep_alive: DEFAULT_KEEP_ALIVE, files: 0 })
     }
 
     /// What `https` endpoints that a filter names at run time use.
@@ -219,20 +223,17 @@ impl Plan {
         ClientTls::new(config, host)
     }
 
-    /// The labels of the plan's metrics.
-    pub(crate) fn shape(&self) -> Shape {
+    /// Prepares the labels of the plan's metrics; `listeners` are names by number.
+    pub(crate) fn label(&mut self, listeners: Vec<Arc<str>>) {
         let upstream = |route: &Route| match route.upstream.and_then(|index| self.upstreams.get(index)) {
             Some(upstream) => Arc::clone(&upstream.name),
             None => Arc::from(""),
         };
-        Shape {
-            routes: self
-                .routes
-                .iter()
-                .map(|route| RouteLabels { route: Arc::clone(&route.id), upstream: upstream(route) })
-                .collect(),
-            listeners: self.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect(),
+        let labels = |route: &Route| RouteLabels { route: Arc::clone(&route.id), upstream: upstream(route) };
+        self.shape = Arc::new(Shape {
+            routes: self.routes.iter().map(labels).collect(),
+            listeners,
             upstreams: self.upstreams.iter().map(|upstream| Arc::clone(&upstream.name)).collect(),
-        }
+        });
     }
 }

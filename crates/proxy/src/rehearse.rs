@@ -158,6 +158,7 @@ impl Rehearsal {
             name: Arc::from(""),
             address: ListenAddress::Tcp(String::new()),
             tls: None,
+            clients: 0,
             limits: Limits::default(),
         };
         Ok(best.unwrap_or_else(|| (0, nowhere())))
@@ -344,7 +345,12 @@ mod tests {
         let loaded = load_texts(&texts, &Environment::default(), &MergeRules::default());
         let mut diagnostics: Diagnostics = loaded.diagnostics;
         let spec = decode(&loaded.document, &mut diagnostics).unwrap();
-        let context = Context { catalog: &catalog, sources: &loaded.sources, clock: Arc::new(SystemClock) };
+        let context = Context {
+            catalog: &catalog,
+            sources: &loaded.sources,
+            clock: Arc::new(SystemClock),
+            files: std::cell::RefCell::default(),
+        };
         let plan = compile(&spec, &context, &mut diagnostics);
         plan.unwrap_or_else(|| panic!("{diagnostics:?}"))
     }

@@ -5,7 +5,6 @@ mod http2;
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use gwanmun_core::Fault;
 use gwanmun_telemetry::trace::TraceContext;
@@ -28,9 +27,6 @@ use crate::reply;
 use crate::tunnel::Tunnel;
 use crate::worker::{ConnectionPermit, Worker};
 
-/// While draining, a connection that has said nothing yet may still begin to speak for so long.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
 /// Serves one connection to its end.
 pub(crate) async fn connection(
     worker: &Rc<Worker>,
@@ -39,8 +35,7 @@ pub(crate) async fn connection(
     arrived: Arrived,
     permit: Rc<ConnectionPermit>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let patience =
-        listener.limits.header_timeout.min(if worker.drain.has_begun() { LAST_WORDS } else { Duration::MAX });
+    let patience = listener.limits.header_timeout;
     let (carrier, peer, port) = match arrived {
         Arrived::Unix(stream) => (Carrier::Unix(stream), None, 0),
         Arrived::Tcp { stream, peer, port } => {
@@ -49,7 +44,7 @@ pub(crate) async fn connection(
                 None => (Carrier::Tcp(stream), Some(peer), port),
                 Some(config) => {
                     let acceptor = TlsAcceptor::from(std::sync::Arc::clone(config));
-                    let stream = tokio::time::timeout(patience, acceptor.accept(stream)).await??;
+                    let stream = permit.expect(patience, acceptor.accept(stream)).await??;
                     (Carrier::Tls(Box::new(stream)), Some(peer), port)
                 }
             }
@@ -63,7 +58,7 @@ pub(crate) async fn connection(
     let mut io = ServerIo::new(carrier, listener.limits.idle_timeout);
     let http2 = match negotiated {
         Some(http2) => http2,
-        None => match tokio::time::timeout(patience, io.begins_with_http2()).await?? {
+        None => match permit.expect(patience, io.begins_with_http2()).await?? {
             Some(http2) => http2,
             None => return Ok(()),
         },

@@ -1,8 +1,8 @@
 //! The running gateway: worker threads over one shared plan, from binding the sockets to the last drained connection.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,13 @@ use gwanmun_telemetry::access::AccessLog;
 use gwanmun_telemetry::metrics::Metrics;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::listen::accept;
-use crate::listen::bind::{Socketed, bind};
-use crate::plan::{ListenAddress, Listener, Plan};
+use crate::drain::Doorway;
+use crate::listen::accept::accept;
+use crate::listen::bind::Socketed;
+use crate::listen::bound::{Bound, BoundListener};
+use crate::plan::Plan;
 use crate::worker::Worker;
 
 /// What workers share.
@@ -22,19 +25,27 @@ pub(crate) struct Shared {
     pub(crate) plan: ArcSwap<Plan>,
     pub(crate) metrics: Metrics,
     pub(crate) access_log: AccessLog,
-    /// Open connections, per listener.
-    pub(crate) connections: Vec<AtomicUsize>,
 }
 
 /// A running gateway. Dropped, it stops at once.
 pub struct Server {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<io::Result<()>>>,
-    phase: watch::Sender<Phase>,
-    listening: Vec<(Arc<str>, String)>,
+    orders: watch::Sender<Orders>,
+    /// Listeners that were removed, until their last connection has ended.
+    leaving: Vec<Arc<BoundListener>>,
+    /// Plans that a worker may still follow. Kept, so that the work of freeing one is not a worker's.
+    retired: Vec<Arc<Plan>>,
 }
 
 /// What the workers are to do.
+#[derive(Clone)]
+struct Orders {
+    phase: Phase,
+    /// Where they accept.
+    listeners: Arc<[Arc<BoundListener>]>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Serve,
@@ -43,7 +54,7 @@ enum Phase {
     Stop,
 }
 
-/// Why the gateway could not start.
+/// Why the gateway could not start, or not take over a plan.
 #[derive(Debug)]
 pub struct StartError {
     /// What was being done: `listener edge at 0.0.0.0:8443`.
@@ -65,39 +76,29 @@ impl Server {
     ///
     /// # Errors
     /// A listener that cannot be bound, a thread that cannot be started.
-    pub fn start(plan: Plan, workers: usize, metrics: Metrics, access_log: AccessLog) -> Result<Self, StartError> {
+    pub fn start(mut plan: Plan, workers: usize, metrics: Metrics, access_log: AccessLog) -> Result<Self, StartError> {
         let workers = workers.max(1);
-        let mut sockets: Vec<Vec<(usize, Socketed)>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut listening = Vec::new();
-        for (index, listener) in plan.listeners.iter().enumerate() {
-            let (bound, address) = bind(&listener.address, workers)
-                .map_err(|why| StartError { what: format!("{} cannot be bound", place(listener)), why })?;
-            for (worker, socket) in sockets.iter_mut().zip(bound) {
-                worker.push((index, socket));
-            }
-            listening.push((Arc::clone(&listener.name), address));
-        }
-        let connections = plan.listeners.iter().map(|_| AtomicUsize::new(0)).collect();
-        let shared = Arc::new(Shared { plan: ArcSwap::from_pointee(plan), metrics, access_log, connections });
-        let (phase, orders) = watch::channel(Phase::Serve);
-        let mut server = Self { shared, threads: Vec::new(), phase, listening };
-        for (number, sockets) in sockets.into_iter().enumerate() {
-            let (shared, orders) = (Arc::clone(&server.shared), orders.clone());
+        let bound = Bound::of(&plan.listeners, &[], &[], workers)?;
+        plan.label(bound.names(&[]));
+        let shared = Arc::new(Shared { plan: ArcSwap::from_pointee(plan), metrics, access_log });
+        let (orders, given) = watch::channel(Orders { phase: Phase::Serve, listeners: bound.listeners.into() });
+        let mut server = Self { shared, threads: Vec::new(), orders, leaving: Vec::new(), retired: Vec::new() };
+        for number in 0..workers {
+            let (shared, given) = (Arc::clone(&server.shared), given.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || run(&shared, sockets, orders))
+                .spawn(move || run(&shared, number, given))
                 .map_err(|why| StartError { what: format!("worker {number} cannot be started"), why })?;
             server.threads.push(thread);
         }
-        for (name, address) in &server.listening {
-            tracing::info!(event = "listening", listener = %name, address = %address, "listening");
-        }
+        server.orders.borrow().listeners.iter().for_each(|bound| tell_of(bound));
         Ok(server)
     }
 
     /// The listeners' names and real addresses.
-    pub fn listening(&self) -> &[(Arc<str>, String)] {
-        &self.listening
+    pub fn listening(&self) -> Vec<(Arc<str>, String)> {
+        let place = |bound: &Arc<BoundListener>| (Arc::clone(&bound.listener.load().name), bound.place.clone());
+        self.orders.borrow().listeners.iter().map(place).collect()
     }
 
     /// A handle to the plan that requests follow now.
@@ -106,35 +107,59 @@ impl Server {
         move || shared.plan.load_full()
     }
 
-    /// Whether `plan` has the listeners that are bound.
-    pub fn can_take(&self, plan: &Plan) -> bool {
-        let bound = self.shared.plan.load();
-        let places = |plan: &Plan| {
-            plan.listeners
-                .iter()
-                .map(|listener| (Arc::clone(&listener.name), listener.address.clone()))
-                .collect::<Vec<_>>()
+    /// Lets new requests follow `plan`; running ones end as they began. Listeners that are there already keep their
+    /// sockets, new ones are bound before anything else happens, and the connections of removed ones are told to finish.
+    ///
+    /// # Errors
+    /// A listener that cannot be bound; then everything stays as it is.
+    pub fn replace(&mut self, mut plan: Plan) -> Result<(), StartError> {
+        self.tidy();
+        let present = Arc::clone(&self.orders.borrow().listeners);
+        let bound = Bound::of(&plan.listeners, &present, &self.leaving, self.threads.len())?;
+        let is_in = |list: &[Arc<BoundListener>], wanted: &Arc<BoundListener>| {
+            list.iter().any(|bound| Arc::ptr_eq(bound, wanted))
         };
-        places(&bound) == places(plan)
+        let removed = present.iter().filter(|bound_before| !is_in(&bound.listeners, bound_before));
+        self.leaving.extend(removed.cloned());
+        plan.label(bound.names(&self.leaving));
+        bound.put_in_force();
+        // The plan comes first: who accepts at a new listener finds it there.
+        self.retired.push(self.shared.plan.swap(Arc::new(plan)));
+        self.orders.send_modify(|orders| orders.listeners = bound.listeners.into());
+        for bound in self.orders.borrow().listeners.iter().filter(|bound| !is_in(&present, bound)) {
+            tell_of(bound);
+        }
+        for bound in self.leaving.iter().filter(|bound| is_in(&present, bound)) {
+            bound.clear_away();
+            let name = Arc::clone(&bound.listener.load().name);
+            tracing::info!(event = "listener-removed", listener = %name, address = %bound.place, "a listener was removed");
+        }
+        Ok(())
     }
 
-    /// Lets new requests follow `plan`; running ones end as they began. The listeners stay as they are.
-    pub fn replace(&self, plan: Plan) {
-        self.shared.plan.store(Arc::new(plan));
+    /// Frees earlier plans that no request follows any more, and forgets removed listeners without connections. Whether
+    /// some are left: to be asked again after a while.
+    pub fn tidy(&mut self) -> bool {
+        // Whoever else holds one can only let go of it.
+        self.retired.retain(|plan| Arc::strong_count(plan) > 1);
+        self.leaving.retain(|bound| Arc::strong_count(bound) > 1);
+        !self.retired.is_empty() || !self.leaving.is_empty()
     }
 
     /// Closes the listeners, finishes what runs within `limit`, and ends. Blocks until then.
     pub fn drain(mut self, limit: Duration) {
-        self.phase.send_replace(Phase::Drain(Instant::now() + limit));
+        self.order(Phase::Drain(Instant::now() + limit));
         self.join();
     }
 
     /// A handle that ends a running drain at once.
     pub fn stopper(&self) -> impl Fn() + Send + use<> {
-        let phase = self.phase.clone();
-        move || {
-            phase.send_replace(Phase::Stop);
-        }
+        let orders = self.orders.clone();
+        move || orders.send_modify(|orders| orders.phase = Phase::Stop)
+    }
+
+    fn order(&self, phase: Phase) {
+        self.orders.send_modify(|orders| orders.phase = phase);
     }
 
     fn join(&mut self) {
@@ -150,48 +175,54 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.phase.send_replace(Phase::Stop);
+        self.order(Phase::Stop);
         self.join();
     }
 }
 
-/// What a listener is called, and where it is if that does not say so.
-fn place(listener: &Listener) -> String {
-    let address = match &listener.address {
-        ListenAddress::Tcp(text) => text.clone(),
-        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-    };
-    if *listener.name == *address {
-        format!("listener {address}")
-    } else {
-        format!("listener {} at {address}", listener.name)
-    }
+/// Says where a new listener is.
+fn tell_of(bound: &BoundListener) {
+    let name = Arc::clone(&bound.listener.load().name);
+    tracing::info!(event = "listening", listener = %name, address = %bound.place, "listening");
 }
 
 /// A worker thread's life.
-fn run(shared: &Arc<Shared>, sockets: Vec<(usize, Socketed)>, mut orders: watch::Receiver<Phase>) -> io::Result<()> {
+fn run(shared: &Arc<Shared>, number: usize, mut orders: watch::Receiver<Orders>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().event_interval(61).build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let worker = Worker::new(Arc::clone(shared));
-        let mut tasks = Vec::new();
-        for (index, socket) in sockets {
-            tasks.push(tokio::task::spawn_local(accept::accept(std::rc::Rc::clone(&worker), index, socket)));
-        }
+        let mut doorways = JoinSet::new();
         let house = tokio::task::spawn_local({
-            let worker = std::rc::Rc::clone(&worker);
+            let worker = Rc::clone(&worker);
             async move { worker.keep_house().await }
         });
-        let phase = orders.wait_for(|phase| *phase != Phase::Serve).await.map_or(Phase::Stop, |phase| *phase);
+        let phase = loop {
+            let Orders { phase, listeners } = orders.borrow_and_update().clone();
+            if phase != Phase::Serve {
+                break phase;
+            }
+            // Also lets go of the plan before, if no request comes.
+            worker.plan();
+            worker.drain.keep(|present| listeners.iter().any(|wanted| std::ptr::eq(&**wanted, present)));
+            for bound in listeners.iter() {
+                if let Some(socket) = bound.take_socket(number) {
+                    let doorway = worker.drain.doorway(Arc::clone(bound));
+                    doorways.spawn_local(accept_all(Rc::clone(&worker), doorway, socket));
+                }
+            }
+            drop(listeners);
+            // What has ended by itself was told.
+            while doorways.try_join_next().is_some() {}
+            if orders.changed().await.is_err() {
+                break Phase::Stop;
+            }
+        };
         house.abort();
         if let Phase::Drain(until) = phase {
             worker.drain.begin();
-            for task in tasks {
-                if let Ok(Err(error)) = task.await {
-                    tracing::error!(event = "listener-failed", %error, "a listener had ended with an error");
-                }
-            }
+            doorways.join_all().await;
             let stopped = async {
-                let _ = orders.wait_for(|phase| *phase == Phase::Stop).await;
+                let _ = orders.wait_for(|orders| orders.phase == Phase::Stop).await;
             };
             tokio::select! {
                 () = worker.drain.finished() => {}
@@ -203,4 +234,11 @@ fn run(shared: &Arc<Shared>, sockets: Vec<(usize, Socketed)>, mut orders: watch:
         }
     });
     Ok(())
+}
+
+async fn accept_all(worker: Rc<Worker>, doorway: Rc<Doorway>, socket: Socketed) {
+    if let Err(error) = accept(worker, Rc::clone(&doorway), socket).await {
+        let name = Arc::clone(&doorway.bound.listener.load().name);
+        tracing::error!(event = "listener-failed", listener = %name, %error, "a worker cannot accept connections");
+    }
 }

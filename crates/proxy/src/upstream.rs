@@ -34,6 +34,22 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// How long an unused connection is kept.
     pub keep_alive: Duration,
+    /// What is in the files of its TLS settings: equal where they are.
+    pub(crate) files: u64,
+}
+
+impl Upstream {
+    /// Whether connections made for `other` are good for this one too.
+    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
+        let Self { name, endpoints, timeouts, keep_alive, files } = self;
+        let same = |(one, other): (&Endpoint, &Endpoint)| one.is_the_same_as(other);
+        *name == other.name
+            && endpoints.len() == other.endpoints.len()
+            && endpoints.iter().zip(&other.endpoints).all(same)
+            && *timeouts == other.timeouts
+            && *keep_alive == other.keep_alive
+            && *files == other.files
+    }
 }
 
 /// How long an upstream may take.

@@ -1,8 +1,9 @@
 //! One thread, one runtime: its connections, its pools, its counters. Workers share the plan and nothing else that is hot.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,7 @@ use gwanmun_telemetry::access::{AccessBuffer, Entry, Pushed};
 use gwanmun_telemetry::metrics::WorkerMetrics;
 use http::Uri;
 
-use crate::drain::{Drain, OpenConnection};
+use crate::drain::{Doorway, Drain, OpenConnection};
 use crate::exchange::Exchange;
 use crate::filter::Response;
 use crate::forward;
@@ -22,7 +23,7 @@ use crate::handle::{Forward, Target};
 use crate::plan::Plan;
 use crate::server::Shared;
 use crate::upstream::state::UpstreamState;
-use crate::upstream::{origin, send};
+use crate::upstream::{Upstream, origin, send};
 
 /// Lines of the access log wait at most so long for company.
 const LOG_FLUSH: Duration = Duration::from_millis(10);
@@ -30,6 +31,8 @@ const LOG_FLUSH: Duration = Duration::from_millis(10);
 const SWEEP: Duration = Duration::from_secs(5);
 /// Upstreams named by filters at run time that are remembered.
 const MAX_NAMED: usize = 256;
+/// Once it should finish, a connection that has said nothing yet may still begin to speak for so long.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Runs futures on the thread they were made on.
 #[derive(Debug, Clone, Copy)]
@@ -53,14 +56,14 @@ pub(crate) struct Worker {
 pub(crate) struct WorkerPlan {
     pub(crate) plan: Arc<Plan>,
     pub(crate) metrics: Arc<WorkerMetrics>,
-    upstreams: Vec<UpstreamState>,
+    upstreams: Vec<Rc<UpstreamState>>,
     named: RefCell<HashMap<String, Rc<UpstreamState>>>,
 }
 
 impl Worker {
     /// A worker without connections.
     pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
-        let current = Rc::new(WorkerPlan::new(shared.plan.load_full(), &shared));
+        let current = Rc::new(WorkerPlan::new(shared.plan.load_full(), &shared, &[], HashMap::new()));
         let log = RefCell::new(shared.access_log.buffer());
         Rc::new(Self { shared, drain: Drain::default(), current: RefCell::new(current), log })
     }
@@ -70,7 +73,10 @@ impl Worker {
         let latest = self.shared.plan.load();
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(&latest, &current.plan) {
-            *current = Rc::new(WorkerPlan::new(Arc::clone(&latest), &self.shared));
+            let named = current.named.take();
+            let next = WorkerPlan::new(Arc::clone(&latest), &self.shared, &current.upstreams, named);
+            current.retire(&next);
+            *current = Rc::new(next);
         }
         Rc::clone(&current)
     }
@@ -96,22 +102,42 @@ impl Worker {
         loop {
             beat.tick().await;
             let plan = self.plan();
-            plan.upstreams.iter().for_each(UpstreamState::sweep);
+            plan.upstreams.iter().for_each(|upstream| upstream.sweep());
             plan.named.borrow().values().for_each(|named| named.sweep());
         }
     }
 }
 
 impl WorkerPlan {
-    fn new(plan: Arc<Plan>, shared: &Shared) -> Self {
-        let metrics = shared.metrics.worker(&plan.shape());
-        let upstreams = plan
-            .upstreams
-            .iter()
-            .enumerate()
-            .map(|(index, upstream)| UpstreamState::new(Arc::clone(upstream), Some((index, Arc::clone(&metrics)))))
-            .collect();
-        Self { plan, metrics, upstreams, named: RefCell::default() }
+    /// Upstreams that are the same in `before` go on with their connections, and so do those that filters have `named`.
+    fn new(
+        plan: Arc<Plan>,
+        shared: &Shared,
+        before: &[Rc<UpstreamState>],
+        named: HashMap<String, Rc<UpstreamState>>,
+    ) -> Self {
+        let metrics = shared.metrics.worker(&plan.shape);
+        let known: HashMap<&str, &Rc<UpstreamState>> =
+            before.iter().map(|state| (&*state.upstream.name, state)).collect();
+        let state = |(index, upstream): (usize, &Arc<Upstream>)| {
+            let counted = (index, Arc::clone(&metrics));
+            match known.get(&*upstream.name).filter(|state| state.upstream.is_the_same_as(upstream)) {
+                Some(state) => {
+                    state.count_as(counted);
+                    Rc::clone(state)
+                }
+                None => Rc::new(UpstreamState::new(Arc::clone(upstream), Some(counted))),
+            }
+        };
+        let upstreams = plan.upstreams.iter().enumerate().map(state).collect();
+        Self { plan, metrics, upstreams, named: RefCell::new(named) }
+    }
+
+    /// Closes the connections that `next` does not go on with. What is under way ends as it began, but a long stream
+    /// must not keep idle connections open.
+    fn retire(&self, next: &Self) {
+        let kept: HashSet<*const UpstreamState> = next.upstreams.iter().map(Rc::as_ptr).collect();
+        self.upstreams.iter().filter(|state| !kept.contains(&Rc::as_ptr(state))).for_each(|state| state.retire());
     }
 
     /// The upstream that a filter named: kept, so that its connections are used again.
@@ -154,33 +180,46 @@ impl Forward for WorkerPlan {
 /// An open connection: counted among those of its listener, over all workers, and waited for by draining. Dropped, it is
 /// closed.
 pub(crate) struct ConnectionPermit {
-    shared: Arc<Shared>,
-    listener: usize,
     open: OpenConnection,
 }
 
 impl ConnectionPermit {
-    /// A permit, unless `listener` has `limit` connections already.
-    pub(crate) fn take(worker: &Worker, listener: usize, limit: usize) -> Option<Self> {
-        let shared = Arc::clone(&worker.shared);
-        let count = shared.connections.get(listener)?;
+    /// A permit, unless the listener has `limit` connections already.
+    pub(crate) fn take(worker: &Worker, doorway: &Rc<Doorway>, limit: usize) -> Option<Self> {
+        let count = &doorway.bound.connections;
         if count.fetch_add(1, Ordering::Relaxed) >= limit {
             count.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        Some(Self { shared, listener, open: worker.drain.enter() })
+        Some(Self { open: worker.drain.enter(doorway) })
     }
 
-    /// Has this task woken when draining begins.
+    /// Has this task woken when the connection should finish.
     pub(crate) fn wake(&self, waker: &Waker) {
         self.open.wake(waker);
+    }
+
+    /// Whether the next answer is to be the last: the worker drains, or the listener was removed.
+    pub(crate) fn should_finish(&self) -> bool {
+        self.open.should_finish()
+    }
+
+    /// What a client begins with, if it comes within `patience`; when the connection should finish, within `LAST_WORDS`.
+    pub(crate) async fn expect<T>(&self, patience: Duration, beginning: impl Future<Output = T>) -> io::Result<T> {
+        let dismissed = async {
+            self.open.doorway().closed().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            biased;
+            begun = tokio::time::timeout(patience, beginning) => Ok(begun?),
+            () = dismissed => Err(io::ErrorKind::TimedOut.into()),
+        }
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        if let Some(count) = self.shared.connections.get(self.listener) {
-            count.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.open.doorway().bound.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

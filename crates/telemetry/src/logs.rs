@@ -7,11 +7,15 @@ mod output;
 mod subscriber;
 
 use std::io::{self, IsTerminal};
+use std::sync::{Arc, OnceLock};
 
 pub use output::{Background, dropped, in_background};
 
 use line::Style;
-use subscriber::Subscriber;
+use subscriber::{Dial, Subscriber};
+
+/// Where the level of the process is set.
+static DIAL: OnceLock<Arc<Dial>> = OnceLock::new();
 
 /// How much is told; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -47,11 +51,24 @@ pub fn init(level: Level, format: Format) {
         Format::Text if coloured() => Style::Coloured,
         Format::Text => Style::Plain,
     };
-    // The error says that another one is in place.
-    let _ = tracing::subscriber::set_global_default(Subscriber::new(level, style, output::write));
+    let subscriber = Subscriber::new(level, style, output::write);
+    let dial = subscriber.dial();
+    // An error says that another one is in place.
+    if tracing::subscriber::set_global_default(subscriber).is_ok() {
+        let _ = DIAL.set(dial);
+    }
+}
+
+/// From now on so much is told; without `init` before, nothing happens.
+pub fn set_level(level: Level) {
+    if let Some(dial) = DIAL.get() {
+        dial.turn_to(level);
+    }
 }
 
 impl Level {
+    const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
     const fn filter(self) -> tracing::level_filters::LevelFilter {
         use tracing::level_filters::LevelFilter;
         match self {

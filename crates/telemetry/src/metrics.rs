@@ -9,10 +9,11 @@ mod totals;
 mod worker;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use worker::{ConnectionState, InFlight, UpstreamConnection, WorkerMetrics};
+pub use worker::{ConnectionState, InFlight, Refusal, UpstreamConnection, WorkerMetrics};
 
 use totals::Totals;
 
@@ -27,7 +28,7 @@ const MAX_RETIRED_ROUTES: usize = 20_000;
 pub struct Shape {
     /// By the plan's route number.
     pub routes: Vec<RouteLabels>,
-    /// Names by the plan's listener number.
+    /// Names by the listener's number, which is its own over reloads.
     pub listeners: Vec<Arc<str>>,
     /// Names by the plan's upstream number.
     pub upstreams: Vec<Arc<str>>,
@@ -60,7 +61,17 @@ pub struct Metrics {
 #[derive(Default)]
 struct Shared {
     registry: Mutex<Registry>,
-    reloads: [AtomicU64; 2],
+    reloads: Reloads,
+}
+
+/// What has become of configurations.
+#[derive(Default)]
+struct Reloads {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    last_failed: AtomicBool,
+    /// When a configuration was taken over last, in seconds.
+    taken: AtomicU64,
 }
 
 #[derive(Default)]
@@ -78,24 +89,31 @@ impl Metrics {
 
     /// Cells for one worker thread, to be written by that thread only. After a reload the worker asks anew; what it still
     /// holds of the earlier cells (requests in flight, connections) goes on counting.
-    pub fn worker(&self, shape: &Shape) -> Arc<WorkerMetrics> {
+    pub fn worker(&self, shape: &Arc<Shape>) -> Arc<WorkerMetrics> {
+        let worker = Arc::new(WorkerMetrics::new(Arc::clone(shape)));
         let mut registry = self.registry();
         registry.retire();
-        let known = registry.workers.iter().map(|worker| worker.shape()).find(|known| ***known == *shape);
-        let shape = known.map_or_else(|| Arc::new(shape.clone()), Arc::clone);
-        let worker = Arc::new(WorkerMetrics::new(shape));
         registry.workers.push(Arc::clone(&worker));
         worker
     }
 
-    /// Counts a reload.
-    pub fn reload(&self, result: Reload) {
-        let [success, failure] = &self.shared.reloads;
+    /// The first configuration is in use since `now`.
+    pub fn started(&self, now: SystemTime) {
+        self.shared.reloads.taken.store(seconds(now), Ordering::Relaxed);
+    }
+
+    /// Counts a reload that ended at `now`.
+    pub fn reload(&self, result: Reload, now: SystemTime) {
+        let reloads = &self.shared.reloads;
         let cell = match result {
-            Reload::Success => success,
-            Reload::Failure => failure,
+            Reload::Success => {
+                reloads.taken.store(seconds(now), Ordering::Relaxed);
+                &reloads.succeeded
+            }
+            Reload::Failure => &reloads.failed,
         };
         cell.fetch_add(1, Ordering::Relaxed);
+        reloads.last_failed.store(result == Reload::Failure, Ordering::Relaxed);
     }
 
     /// Adds a source of `gwanmun_log_dropped_total`, asked at each scrape: `move || log.dropped()`. The sources are added
@@ -107,8 +125,6 @@ impl Metrics {
     /// Everything in Prometheus' text format, to be sent with `CONTENT_TYPE`. With thousands of busy routes this takes
     /// milliseconds: not for a worker's thread.
     pub fn render(&self) -> String {
-        let [success, failure] = &self.shared.reloads;
-        let reloads = [success.load(Ordering::Relaxed), failure.load(Ordering::Relaxed)];
         let (totals, dropped) = {
             let mut registry = self.registry();
             registry.retire();
@@ -118,12 +134,16 @@ impl Metrics {
             }
             (totals, registry.dropped.iter().map(|source| source()).sum())
         };
-        render::text(&totals, reloads, dropped)
+        render::text(&totals, &self.shared.reloads, dropped)
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl fmt::Debug for Metrics {
@@ -158,11 +178,11 @@ mod tests {
 
     const MILLISECOND: Duration = Duration::from_millis(1);
 
-    fn shape(routes: &[(&str, &str)]) -> Shape {
+    fn shape(routes: &[(&str, &str)]) -> Arc<Shape> {
         let routes = routes
             .iter()
             .map(|(route, upstream)| RouteLabels { route: Arc::from(*route), upstream: Arc::from(*upstream) });
-        Shape { routes: routes.collect(), listeners: vec!["edge".into()], upstreams: vec!["orders".into()] }
+        Arc::new(Shape { routes: routes.collect(), listeners: vec!["edge".into()], upstreams: vec!["orders".into()] })
     }
 
     fn value(metrics: &Metrics, series: &str) -> u64 {
@@ -257,7 +277,7 @@ mod tests {
     #[test]
     fn numbers_outside_the_shape_do_no_harm() {
         let metrics = Metrics::new();
-        let worker = metrics.worker(&Shape::default());
+        let worker = metrics.worker(&Arc::default());
         worker.request(Some(7), 200, MILLISECOND);
         drop((worker.in_flight(7), worker.upstream_connection(7, ConnectionState::Idle)));
         assert_eq!(value(&metrics, r#"gwanmun_requests_total{route="",upstream="",status="200"}"#), 1);
@@ -266,21 +286,36 @@ mod tests {
     #[test]
     fn reloads_and_lost_lines_are_told() {
         let metrics = Metrics::new();
-        metrics.reload(Reload::Success);
-        metrics.reload(Reload::Success);
-        metrics.reload(Reload::Failure);
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let last = || {
+            ["successful", "success_timestamp_seconds"]
+                .map(|what| value(&metrics, &format!("gwanmun_config_last_reload_{what}")))
+        };
+        metrics.started(at(10));
+        assert_eq!(last(), [1, 10]);
+        metrics.reload(Reload::Success, at(20));
+        metrics.reload(Reload::Success, at(30));
+        metrics.reload(Reload::Failure, at(40));
+        assert_eq!(last(), [0, 30]);
         metrics.add_dropped_source(|| 2);
         metrics.add_dropped_source(|| 3);
         assert_eq!(value(&metrics, r#"gwanmun_config_reloads_total{result="success"}"#), 2);
         assert_eq!(value(&metrics, r#"gwanmun_config_reloads_total{result="failure"}"#), 1);
         assert_eq!(value(&metrics, "gwanmun_log_dropped_total"), 5);
+        metrics.reload(Reload::Success, at(50));
+        assert_eq!(last(), [1, 50]);
     }
 
     #[test]
-    fn workers_of_the_same_plan_share_its_labels() {
+    fn refused_connections_are_counted_over_reloads() {
         let metrics = Metrics::new();
-        let (one, two) = (metrics.worker(&shape(&[("a", "x")])), metrics.worker(&shape(&[("a", "x")])));
-        assert!(Arc::ptr_eq(one.shape(), two.shape()));
-        assert!(!Arc::ptr_eq(one.shape(), metrics.worker(&shape(&[("b", "x")])).shape()));
+        let series = r#"gwanmun_connections_refused_total{listener="edge",reason="connections"}"#;
+        let old = metrics.worker(&shape(&[]));
+        assert_eq!(value(&metrics, series), 0);
+        old.refused(0, Refusal::Connections);
+        old.refused(9, Refusal::Connections);
+        drop(old);
+        metrics.worker(&shape(&[("a", "orders")])).refused(0, Refusal::Connections);
+        assert_eq!(value(&metrics, series), 2);
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::connection::Connection;
 use crate::log::Log;
 use crate::message::Message;
-use crate::patience::{PATIENCE, patiently};
+use crate::patience::{PATIENCE, eventually, patiently};
 
 /// What is written where a configuration leaves it out.
 const LISTENERS: &str = "listeners: [{name: web, address: 127.0.0.1:0}]\n";
@@ -101,10 +101,10 @@ impl Setup {
 }
 
 impl Gateway {
-    /// The address of a listener by its name; the port for operators is `management`, that for the platform `probes`.
+    /// The address of a listener by its name, the latest if it has moved; the port for operators is `management`, that for the platform `probes`.
     pub fn address(&self, listener: &str) -> SocketAddr {
         let lines = self.log.lines();
-        let line = lines.iter().find(|line| line["event"] == "listening" && line["listener"] == listener);
+        let line = lines.iter().rfind(|line| line["event"] == "listening" && line["listener"] == listener);
         let address = line.and_then(|line| line["address"].as_str()).and_then(|address| address.parse().ok());
         address.unwrap_or_else(|| panic!("no address of '{listener}' in:\n{}", self.log.text()))
     }
@@ -161,9 +161,22 @@ impl Gateway {
         self.setup.folder()
     }
 
-    /// Writes another configuration where the first one is; nothing happens before a `HUP`.
+    /// Writes another configuration where the first one is; it will be noticed.
     pub fn rewrite(&self, configuration: &str) {
         self.setup.write(configuration);
+    }
+
+    /// Writes another configuration, and waits until it is in force.
+    pub async fn reconfigure(&self, configuration: &str) {
+        let before = self.count("reloaded");
+        self.rewrite(configuration);
+        eventually("the new configuration to be in force", async || (self.count("reloaded") > before).then_some(()))
+            .await;
+    }
+
+    /// How many lines of the application log so far are about `event`.
+    pub fn count(&self, event: &str) -> usize {
+        self.log.lines().iter().filter(|line| line["event"] == event).count()
     }
 
     /// The most memory it has had so far, in bytes. What the kernel holds for its sockets is not in it.

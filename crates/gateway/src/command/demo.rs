@@ -53,7 +53,8 @@ async fn start(registry: &Registry) -> io::Result<(Server, Signals)> {
     let plan = configuration.plan.ok_or_else(|| io::Error::other("the demo's own configuration has a mistake"))?;
     let access_log = AccessLog::open(Sink::Stdout)?;
     let server = Server::start(plan, 1, Metrics::new(), access_log).map_err(io::Error::other)?;
-    let (_, gateway) = server.listening().first().ok_or_else(|| io::Error::other("the demo has no listener"))?;
+    let listening = server.listening();
+    let (_, gateway) = listening.first().ok_or_else(|| io::Error::other("the demo has no listener"))?;
     say(format_args!(
         "The gateway is at http://{gateway}, in front of two services:\n\
          \x20 orders   http://{orders}\n\

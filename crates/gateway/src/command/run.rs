@@ -1,14 +1,16 @@
 //! `gwanmun run`: from files to a serving gateway, and from a signal to a clean end.
 
+mod reload;
+
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gwanmun_filters::Registry;
 use gwanmun_proxy::spec::{LogFormat, LogLevel};
 use gwanmun_proxy::{GatewaySpec, Server};
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::logs;
-use gwanmun_telemetry::metrics::{Metrics, Reload};
+use gwanmun_telemetry::metrics::Metrics;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -16,6 +18,11 @@ use crate::cli::Outcome;
 use crate::load::from_files;
 use crate::management::{Management, Readiness};
 use crate::terminal::complain;
+use crate::watch::Watch;
+use reload::{Cause, DrainTimes, Fixed, Running};
+
+/// How often earlier plans are looked after that a request may still follow.
+const TIDY: Duration = Duration::from_secs(1);
 
 /// Serves until a signal says stop.
 pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
@@ -49,13 +56,14 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         Ok(runtime) => runtime,
         Err(error) => return could_not_start("the runtime", &error),
     };
-    let workers = spec.workers.as_ref().map_or_else(cores, |workers| workers.value);
-    let (delay, limit) = (spec.drain.delay.0, spec.drain.timeout.0);
+    let workers = workers(spec);
+    let (fixed, drain) = (Fixed::of(spec), DrainTimes::of(spec));
     let outcome = runtime.block_on(async {
         let management = match Management::bind(&configuration, metrics.clone()).await {
             Ok(management) => management,
             Err(error) => return could_not_start(&error.0, &error.1),
         };
+        let mut watch = Watch::of(std::mem::take(&mut configuration.files));
         // The texts and their nodes have served.
         drop(configuration);
         let mut signals = match Signals::listen() {
@@ -66,14 +74,32 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
             Ok(server) => server,
             Err(error) => return could_not_start("the gateway cannot start", &error),
         };
+        metrics.started(SystemTime::now());
         management.serve(server.plans());
         management.set_ready(Readiness::Ready);
         gwanmun_memory::give_back();
         tracing::info!(event = "ready", workers, "ready");
-        while signals.next().await == Asked::Reload {
-            reload(registry, files, &server, &management, &metrics);
+        let mut running = Running { registry, files, server, management, metrics, fixed, drain };
+        let mut untidy = false;
+        loop {
+            let cause = tokio::select! {
+                biased;
+                asked = signals.next() => match asked {
+                    Asked::Stop => break,
+                    Asked::Reload => Cause::Signal,
+                },
+                () = watch.changed() => Cause::Files,
+                () = tokio::time::sleep(TIDY), if untidy => {
+                    untidy = running.server.tidy();
+                    gwanmun_memory::give_back();
+                    continue;
+                }
+            };
+            watch = Watch::of(running.reload(cause));
+            untidy = true;
             gwanmun_memory::give_back();
         }
+        let Running { server, management, drain: DrainTimes { delay, limit }, .. } = running;
         management.set_ready(Readiness::Draining);
         tracing::info!(event = "draining", delay_ms = millis(delay), timeout_ms = millis(limit), "draining");
         stop(server, &mut signals, delay, limit).await;
@@ -100,31 +126,6 @@ async fn stop(server: Server, signals: &mut Signals, delay: Duration, limit: Dur
         () = signals.stop() => {
             stopper();
             let _ = drained.await;
-        }
-    }
-}
-
-/// Takes over a new configuration; one with mistakes changes nothing.
-fn reload(registry: &Registry, files: &[PathBuf], server: &Server, management: &Management, metrics: &Metrics) {
-    let mut configuration = from_files(registry, files);
-    configuration.complain();
-    match configuration.plan.take() {
-        Some(plan) if server.can_take(&plan) => {
-            server.replace(plan);
-            management.show(&configuration);
-            metrics.reload(Reload::Success);
-            tracing::info!(event = "reloaded", "the new configuration is in force");
-        }
-        Some(_) => {
-            metrics.reload(Reload::Failure);
-            tracing::error!(
-                event = "reload-failed",
-                "the listeners changed, which needs a restart; the old configuration stays in force"
-            );
-        }
-        None => {
-            metrics.reload(Reload::Failure);
-            tracing::error!(event = "reload-failed", "the new configuration has mistakes; the old one stays in force");
         }
     }
 }
@@ -169,6 +170,11 @@ impl Signals {
 fn could_not_start(what: &str, why: &dyn std::fmt::Display) -> Outcome {
     complain(format!("error: {what}: {why}"));
     Outcome::CouldNotStart
+}
+
+/// How many threads serve requests.
+fn workers(spec: &GatewaySpec) -> usize {
+    spec.workers.as_ref().map_or_else(cores, |workers| workers.value)
 }
 
 /// The cores that affinity and cgroup grant.

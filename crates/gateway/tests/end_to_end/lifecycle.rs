@@ -1,4 +1,4 @@
-//! From starting to stopping: what keeps it from starting, reloads that nobody notices, and an end that cuts nobody off.
+//! From starting to stopping: what keeps it from starting, and an end that cuts nobody off.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use http::Response;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::{all_to, all_to_service, setup, start};
+use crate::{all_to, setup, start};
 
 /// Answers when it is told to; the receiver gets each request's permit to answer.
 async fn slow(speaks: Speaks) -> (Upstream, mpsc::Receiver<tokio::sync::oneshot::Sender<()>>) {
@@ -132,107 +132,6 @@ async fn an_interrupt_is_as_good_as_a_termination() {
     let gateway = start("routes: [{id: a, filters: [respond: {body: a}]}]\n").await;
     gateway.signal("INT");
     assert_eq!(gateway.ended().await, 0);
-}
-
-#[tokio::test]
-async fn a_reload_changes_a_route_under_a_kept_connection() {
-    let route = |body: &str| format!("routes: [{{id: a, filters: [respond: {{body: {body}}}]}}]\n");
-    let gateway = start(&route("old")).await;
-    let mut client = gateway.connect().await;
-    let mut http2 = Http2::tcp(gateway.web()).await;
-    assert_eq!((client.get("/").await.text(), http2.get("/").await.text()), ("old".to_owned(), "old".to_owned()));
-    gateway.rewrite(&route("new"));
-    gateway.signal("HUP");
-    gateway.event("reloaded").await;
-    assert_eq!((client.get("/").await.text(), http2.get("/").await.text()), ("new".to_owned(), "new".to_owned()));
-    assert_eq!(gateway.metric(r#"gwanmun_config_reloads_total{result="success"}"#).await, Some(1.0));
-    assert!(gateway.page("/config").await.text().contains("new"));
-}
-
-#[tokio::test]
-async fn a_request_ends_under_the_configuration_it_began_under() {
-    let (upstream, mut requests) = slow(Speaks::Http1).await;
-    let gateway = start(&format!(
-        "default-filters: [set-response-header: {{name: X-Plan, value: old}}]\n{}",
-        all_to(upstream.url())
-    ))
-    .await;
-    let mut client = gateway.connect().await;
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let answer = requests.recv().await.unwrap();
-    gateway.rewrite("routes: []\n");
-    gateway.signal("HUP");
-    gateway.event("reloaded").await;
-    assert_eq!(gateway.get("/").await.status(), 404);
-    answer.send(()).unwrap();
-    let received = client.answer().await;
-    assert_eq!((received.status(), received.header("x-plan").as_deref()), (200, Some("old")));
-    assert_eq!(client.get("/").await.status(), 404);
-}
-
-#[tokio::test]
-async fn a_reload_with_a_mistake_changes_nothing_and_says_so() {
-    let gateway = start("routes: [{id: a, filters: [respond: {body: old}]}]\n").await;
-    let mut client = gateway.connect().await;
-    let log = gateway.log().clone();
-    for (number, (mistake, told)) in [
-        ("routes: [{id: a, filtres: []}]\n", "filtres"),
-        ("routes: [\n", "routes: ["),
-        ("listeners: [{name: other, address: 127.0.0.1:0}]\nroutes: []\n", "restart"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        gateway.rewrite(mistake);
-        gateway.signal("HUP");
-        // Signals that come at once are one.
-        eventually("the failure", async || {
-            let failures = log.lines().iter().filter(|line| line["event"] == "reload-failed").count();
-            (failures == number + 1).then_some(())
-        })
-        .await;
-        assert!(log.text().contains(told), "{}", log.text());
-    }
-    assert_eq!(client.get("/").await.text(), "old");
-    assert_eq!(gateway.metric(r#"gwanmun_config_reloads_total{result="failure"}"#).await, Some(3.0));
-    assert!(gateway.page("/config").await.text().contains("old"));
-    gateway.rewrite("routes: [{id: a, filters: [respond: {body: new}]}]\n");
-    gateway.signal("HUP");
-    gateway.event("reloaded").await;
-    assert_eq!(client.get("/").await.text(), "new");
-}
-
-#[tokio::test]
-async fn a_reload_replaces_certificates() {
-    let authority = gwanmun_testkit::Authority::new();
-    let (old, new) = (authority.issue(&["old.test"]), authority.issue(&["new.test"]));
-    let configuration = "listeners: [{name: edge, address: 127.0.0.1:0, tls: {certificates: [{certificate: edge.pem, key: edge.key}]}}]\n\
-                         routes: [{id: a, filters: [respond: {body: a}]}]\n";
-    let gateway = setup().with_file("edge.pem", old.pem()).with_file("edge.key", old.key()).start(configuration).await;
-    let edge = gateway.address("edge");
-    let mut kept = Connection::tls(edge, "old.test", &authority, &[]).await.unwrap();
-    std::fs::write(gateway.folder().join("edge.pem"), new.pem()).unwrap();
-    std::fs::write(gateway.folder().join("edge.key"), new.key()).unwrap();
-    gateway.signal("HUP");
-    gateway.event("reloaded").await;
-    assert_eq!(Connection::tls(edge, "new.test", &authority, &[]).await.unwrap().get("/").await.text(), "a");
-    assert!(Connection::tls(edge, "old.test", &authority, &[]).await.is_err());
-    assert_eq!(kept.get("/").await.text(), "a");
-}
-
-#[tokio::test]
-async fn no_request_fails_while_configurations_come_and_go() {
-    let upstream = Upstream::recording(Speaks::Http1).await;
-    let gateway = start(&all_to_service(upstream.url(), "keep-alive: 1s")).await;
-    let mut client = gateway.connect().await;
-    for number in 0..10 {
-        gateway.rewrite(&all_to_service(upstream.url(), &format!("keep-alive: {}s", number + 2)));
-        gateway.signal("HUP");
-        for _ in 0..10 {
-            assert_eq!(client.get("/").await.status(), 200);
-            assert_eq!(gateway.get("/").await.status(), 200);
-        }
-    }
 }
 
 #[tokio::test]

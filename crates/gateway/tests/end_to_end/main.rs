@@ -18,6 +18,7 @@ mod lifecycle;
 mod observability;
 mod proxying;
 mod real_clients;
+mod reload;
 mod streaming;
 mod tls;
 mod upgrades;

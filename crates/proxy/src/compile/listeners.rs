@@ -1,6 +1,8 @@
 //! Listeners: addresses, certificates, bounds.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gwanmun_config::{ByteSize, Diagnostic, Diagnostics, Span, Spanned, Timespan};
@@ -39,7 +41,8 @@ pub(super) fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &m
         let tls = listener.tls.as_ref().and_then(|tls| tls_of(listener, tls, context, diagnostics));
         let name = listener.name.as_ref().map_or(listener.address.as_str(), |name| name.as_str());
         if let Some(address) = address {
-            listeners.push(Listener { name: Arc::from(name), address, tls, limits });
+            let clients = listener.tls.as_ref().map_or(0, |tls| clients(tls, context));
+            listeners.push(Listener { name: Arc::from(name), address, tls, clients, limits });
         }
     }
     listeners
@@ -108,6 +111,15 @@ fn tls_of(
         (tls.client_ca.as_ref().map(|path| context.locate(path)), tls.crl.as_ref().map(|path| context.locate(path)));
     let clients = ClientCertificates { wanted: tls.client_auth, ca: ca.as_deref(), crl: crl.as_deref() };
     server_config(keys, &clients).map_err(|why| diagnostics.push(Diagnostic::error(why, tls.span))).ok()
+}
+
+/// Equal where the same clients are let in by their certificates.
+fn clients(tls: &ListenerTlsSpec, context: &Context<'_>) -> u64 {
+    let content = |path: &Option<Spanned<PathBuf>>| path.as_ref().map(|path| context.content(path));
+    let auth = std::mem::discriminant(&tls.client_auth);
+    let mut hasher = DefaultHasher::new();
+    (auth, content(&tls.client_ca), content(&tls.crl)).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Bounds under which nothing could be served.

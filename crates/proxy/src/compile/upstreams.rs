@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use gwanmun_config::{Diagnostic, Diagnostics, Piece, Span, Spanned, Timespan, Value, decode, did_you_mean};
@@ -75,6 +76,7 @@ impl Upstreams {
                     endpoints: vec![endpoint],
                     timeouts: Timeouts::default(),
                     keep_alive: DEFAULT_KEEP_ALIVE,
+                    files: 0,
                 };
                 self.places.insert(text.value.clone(), self.list.len());
                 self.list.push(Arc::new(upstream));
@@ -110,7 +112,8 @@ fn upstream(
         return None;
     }
     let keep_alive = spec.keep_alive.map_or(DEFAULT_KEEP_ALIVE, |span| span.0);
-    Some(Upstream { name: Arc::from(name), endpoints, timeouts: timeouts(&spec.timeouts), keep_alive })
+    let files = spec.tls.as_ref().map_or(0, |tls| files(tls, context));
+    Some(Upstream { name: Arc::from(name), endpoints, timeouts: timeouts(&spec.timeouts), keep_alive, files })
 }
 
 fn endpoint(
@@ -180,6 +183,15 @@ fn tls(
     client_config(&ClientTlsFiles { ca: ca.as_deref(), identity })
         .map_err(|why| diagnostics.push(Diagnostic::error(why, spec.span)))
         .ok()
+}
+
+/// Equal where the files have the same in them.
+fn files(spec: &UpstreamTlsSpec, context: &Context<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for path in [&spec.ca, &spec.certificate, &spec.key] {
+        path.as_ref().map(|path| context.content(path)).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 fn timeouts(spec: &TimeoutsSpec) -> Timeouts {

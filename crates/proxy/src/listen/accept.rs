@@ -4,35 +4,39 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use gwanmun_telemetry::metrics::Refusal;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use crate::drain::Doorway;
 use crate::listen::bind::Socketed;
+use crate::listen::seldom::Seldom;
 use crate::serve;
 use crate::worker::{ConnectionPermit, Worker};
 
 /// After a failed accept (out of file handles, say) the next try waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Accepts connections of one listener until draining begins, and then those that the system has accepted already:
-/// closing the socket would reset them.
-pub(crate) async fn accept(worker: Rc<Worker>, index: usize, socket: Socketed) -> std::io::Result<()> {
+/// Accepts connections by one doorway until it is closed, and then those that the system has accepted already: closing
+/// the socket would reset them.
+pub(crate) async fn accept(worker: Rc<Worker>, doorway: Rc<Doorway>, socket: Socketed) -> std::io::Result<()> {
     let door = Door::open(socket)?;
+    let (failures, refusals) = (Seldom::default(), Seldom::default());
     loop {
         tokio::select! {
             biased;
-            () = worker.drain.begun() => break,
+            () = doorway.closed() => break,
             arrived = poll_fn(|cx| door.poll_accept(cx)) => match arrived {
-                Ok(arrived) => begin(&worker, index, arrived),
-                Err(error) => pause(&error).await,
+                Ok(arrived) => begin(&worker, &doorway, arrived, &refusals),
+                Err(error) => pause(&error, &doorway, &failures).await,
             },
         }
     }
     // Lets the runtime hear of what has come meanwhile.
     tokio::task::yield_now().await;
     while let Some(Ok(arrived)) = poll_fn(|cx| Poll::Ready(at_once(door.poll_accept(cx)))).await {
-        begin(&worker, index, arrived);
+        begin(&worker, &doorway, arrived, &refusals);
     }
     Ok(())
 }
@@ -72,8 +76,11 @@ fn at_once<T>(poll: Poll<T>) -> Option<T> {
     }
 }
 
-async fn pause(error: &std::io::Error) {
-    tracing::warn!(event = "accept-failed", %error, "a connection could not be accepted");
+async fn pause(error: &std::io::Error, doorway: &Doorway, failures: &Seldom) {
+    if let Some(times) = failures.happened(Instant::now()) {
+        let listener = doorway.bound.listener.load();
+        tracing::warn!(event = "accept-failed", listener = %listener.name, times, %error, "a connection could not be accepted");
+    }
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
@@ -83,16 +90,20 @@ pub(crate) enum Arrived {
 }
 
 /// Serves a connection in a task of its own, unless there are too many.
-fn begin(worker: &Rc<Worker>, index: usize, arrived: Arrived) {
-    let plan = worker.plan();
-    let Some(listener) = plan.plan.listeners.get(index).cloned() else { return };
-    let Some(permit) = ConnectionPermit::take(worker, index, listener.limits.connections) else {
-        tracing::warn!(event = "connections-exceeded", listener = %listener.name, limit = listener.limits.connections, "a connection was refused");
+fn begin(worker: &Rc<Worker>, doorway: &Rc<Doorway>, arrived: Arrived, refusals: &Seldom) {
+    let listener = doorway.bound.listener.load_full();
+    let number = doorway.bound.number;
+    let limit = listener.limits.connections;
+    let Some(permit) = ConnectionPermit::take(worker, doorway, limit) else {
+        worker.plan().metrics.refused(number, Refusal::Connections);
+        if let Some(times) = refusals.happened(Instant::now()) {
+            tracing::warn!(event = "connections-exceeded", listener = %listener.name, limit, times, "a connection was refused");
+        }
         return;
     };
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
-        if let Err(error) = serve::connection(&worker, index, &listener, arrived, Rc::new(permit)).await {
+        if let Err(error) = serve::connection(&worker, number, &listener, arrived, Rc::new(permit)).await {
             tracing::debug!(event = "connection-ended", listener = %listener.name, error = %error, "a connection ended early");
         }
     });

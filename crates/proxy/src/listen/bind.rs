@@ -2,7 +2,7 @@
 //! a unix socket is shared by all.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -19,27 +19,39 @@ pub(crate) enum Socketed {
     Unix(std::os::unix::net::UnixListener),
 }
 
+/// Addresses that this process listens on already: to overlap with them is no mistake.
+pub(crate) struct Neighbours<'a>(pub(crate) &'a [SocketAddr]);
+
+impl Neighbours<'_> {
+    fn overlap(&self, wanted: SocketAddr) -> bool {
+        let anywhere = wanted.ip().is_unspecified();
+        let overlaps = |own: &SocketAddr| anywhere || own.ip().is_unspecified() || own.ip() == wanted.ip();
+        self.0.iter().any(|own| own.port() == wanted.port() && overlaps(own))
+    }
+}
+
 /// As many sockets as there are workers, and what the address turned out to be (port 0 is replaced).
-pub(crate) fn bind(address: &ListenAddress, workers: usize) -> io::Result<(Vec<Socketed>, String)> {
+pub(crate) fn bind(
+    address: &ListenAddress,
+    workers: usize,
+    neighbours: &Neighbours<'_>,
+) -> io::Result<(Vec<Socketed>, String)> {
     match address {
         ListenAddress::Tcp(text) => {
-            let wanted = text
-                .to_socket_addrs()?
-                .next()
-                .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("'{text}' has no address")))?;
-            let (sockets, bound) = tcp(wanted, workers)?;
+            let (sockets, bound) = tcp(ListenAddress::resolved(text)?, workers, neighbours)?;
             Ok((sockets, bound.to_string()))
         }
         ListenAddress::Unix(path) => Ok((unix(path, workers)?, format!("unix:{}", path.display()))),
     }
 }
 
-fn tcp(wanted: SocketAddr, workers: usize) -> io::Result<(Vec<Socketed>, SocketAddr)> {
-    // A socket without SO_REUSEPORT finds out whether anybody else, another gateway included, listens there.
-    let probe = socket(wanted)?;
-    probe.bind(&wanted.into())?;
-    probe.listen(1)?;
-    drop(probe);
+fn tcp(wanted: SocketAddr, workers: usize, neighbours: &Neighbours<'_>) -> io::Result<(Vec<Socketed>, SocketAddr)> {
+    if !neighbours.overlap(wanted) {
+        // A socket without SO_REUSEPORT finds out whether anybody else, another gateway included, listens there.
+        let probe = socket(wanted)?;
+        probe.bind(&wanted.into())?;
+        probe.listen(1)?;
+    }
     let mut bound = wanted;
     let mut sockets = Vec::with_capacity(workers);
     for _ in 0..workers.max(1) {

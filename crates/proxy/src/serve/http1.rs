@@ -39,7 +39,7 @@ use crate::patience::Patience;
 use crate::plan::Limits;
 use crate::worker::{ConnectionPermit, Worker};
 
-/// While draining, a connection on which nothing runs is still listened to for so long: its next request may be on its
+/// When it should finish, a connection on which nothing runs is still listened to for so long: its next request may be on its
 /// way.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// After an answer that the client may not have read yet, what it still sends is taken from it for so long, since closing
@@ -66,13 +66,13 @@ pub(super) async fn serve(
     let mut patience = Patience::default();
     let mut first = true;
     loop {
-        let next = next(worker, &limits, &line, &mut patience, first).await;
+        let next = next(permit, &limits, &line, &mut patience, first).await;
         first = false;
         let outcome = match next {
-            Ok(head) => one(worker, &limits, &connection, &line, &mut outbox, head).await,
+            Ok(head) => one(worker, permit, &limits, &connection, &line, &mut outbox, head).await,
             Err(NoRequest::Refused(refusal)) => {
                 let (mut finish, answered) = refuse(worker, &connection, *refusal);
-                answer(worker, &limits, &line, &mut outbox, &mut finish, answered, Asked::UNKNOWN).await
+                answer(permit, &limits, &line, &mut outbox, &mut finish, answered, Asked::UNKNOWN).await
             }
             Err(NoRequest::Over) => return,
         };
@@ -111,7 +111,7 @@ enum After {
 
 /// Waits for the next request's head.
 async fn next(
-    worker: &Rc<Worker>,
+    permit: &ConnectionPermit,
     limits: &Limits,
     line: &SharedLine,
     patience: &mut Patience,
@@ -122,7 +122,7 @@ async fn next(
         target: limits.uri_bytes,
     };
     let mut search = Search::default();
-    let (mut quiet_since, mut head_since, mut drains_since) = (None, None, None);
+    let (mut quiet_since, mut head_since, mut finishing_since) = (None, None, None);
     let mut at_start = true;
     poll_fn(|cx| {
         let line = &mut *line.borrow_mut();
@@ -158,7 +158,7 @@ async fn next(
             let now = Instant::now();
             let deadline = if line.inbound.is_empty() && !first {
                 let quiet = *quiet_since.get_or_insert(now) + limits.idle_timeout;
-                if worker.drain.has_begun() { quiet.min(*drains_since.get_or_insert(now) + LAST_WORDS) } else { quiet }
+                if permit.should_finish() { quiet.min(*finishing_since.get_or_insert(now) + LAST_WORDS) } else { quiet }
             } else {
                 // A new connection has said something already, or has this long to begin.
                 *head_since.get_or_insert(now) + limits.header_timeout
@@ -213,6 +213,7 @@ impl Asked {
 /// One request, from its head to the last byte of its answer.
 async fn one(
     worker: &Rc<Worker>,
+    permit: &ConnectionPermit,
     limits: &Limits,
     connection: &Rc<Connection>,
     line: &SharedLine,
@@ -236,7 +237,7 @@ async fn one(
         .await
     };
     match answered {
-        Some(answered) => answer(worker, limits, line, outbox, &mut finish, answered, asked).await,
+        Some(answered) => answer(permit, limits, line, outbox, &mut finish, answered, asked).await,
         None => After::Gone,
     }
 }
@@ -269,7 +270,7 @@ fn body_of(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, head: &Head,
 
 /// Sends an answer.
 async fn answer(
-    worker: &Rc<Worker>,
+    permit: &ConnectionPermit,
     limits: &Limits,
     line: &SharedLine,
     outbox: &mut Outbox,
@@ -284,7 +285,7 @@ async fn answer(
     let keep_alive = tunnel.is_none()
         && asked.keep_alive
         && framing != Framing::Close
-        && !worker.drain.has_begun()
+        && !permit.should_finish()
         && !(head.headers.contains_key(CONNECTION) && fields::connection_says(&head.headers, b"close"))
         && {
             let line = line.borrow();

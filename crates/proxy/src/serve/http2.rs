@@ -52,8 +52,7 @@ pub(super) async fn serve(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .serve_connection(io, service);
-    until_drained(worker, permit, pin!(connection), |connection| connection.graceful_shutdown(), Some((outlet, idle)))
-        .await
+    until_drained(permit, pin!(connection), |connection| connection.graceful_shutdown(), Some((outlet, idle))).await
 }
 
 /// One stream: a request and its answer.
@@ -75,9 +74,8 @@ async fn stream(
     Ok(Recorded::of(response, finish))
 }
 
-/// Drives a connection to its end; when the worker drains, or nothing runs for too long, it is told to finish what runs.
+/// Drives a connection to its end; when it should finish, or nothing runs for too long, it is told to finish what runs.
 async fn until_drained<C: Future<Output = hyper::Result<()>>>(
-    worker: &Rc<Worker>,
     permit: &ConnectionPermit,
     mut connection: Pin<&mut C>,
     finish: impl Fn(Pin<&mut C>),
@@ -91,7 +89,7 @@ async fn until_drained<C: Future<Output = hyper::Result<()>>>(
         }
         // Polled before it is told: a request that has come already is still answered.
         let mut outcome = connection.as_mut().poll(cx);
-        if outcome.is_pending() && worker.drain.has_begun() && !told {
+        if outcome.is_pending() && permit.should_finish() && !told {
             told = true;
             finish(connection.as_mut());
             outcome = connection.as_mut().poll(cx);

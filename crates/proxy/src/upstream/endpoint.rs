@@ -109,6 +109,20 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Whether connections to `other` are good for this one too, if the files behind their TLS settings are the same.
+    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
+        // The label says what the address is.
+        let Self { label, weight, protocol, address: _, authority, tls } = self;
+        let name = |tls: &Option<ClientTls>| tls.as_ref().map(|tls| tls.name.clone());
+        *label == other.label
+            && *weight == other.weight
+            && *protocol == other.protocol
+            && *authority == other.authority
+            && name(tls) == name(&other.tls)
+    }
+}
+
 /// What to write in the place of something that is no URL.
 fn near(text: &str) -> Option<String> {
     if let Some(name) = text.strip_prefix("lb://") {

@@ -16,7 +16,8 @@ const MAX_IDLE: usize = 512;
 
 /// Connections to one address.
 pub(crate) struct Pool {
-    keep_alive: Duration,
+    /// Zero keeps nothing.
+    keep_alive: Cell<Duration>,
     idle: RefCell<VecDeque<(Instant, Idle)>>,
     /// What the address chose last, where it has a choice.
     pub(crate) chosen: Cell<Option<Alpn>>,
@@ -27,14 +28,19 @@ pub(crate) struct Pool {
 impl Pool {
     /// An empty pool.
     pub(crate) fn new(keep_alive: Duration) -> Self {
-        Self { keep_alive, idle: RefCell::default(), chosen: Cell::new(None), http2: Connections::default() }
+        Self {
+            keep_alive: Cell::new(keep_alive),
+            idle: RefCell::default(),
+            chosen: Cell::new(None),
+            http2: Connections::default(),
+        }
     }
 
     /// A connection that still seems good.
     pub(crate) fn take(&self) -> Option<Idle> {
         let mut idle = self.idle.borrow_mut();
         while let Some((since, mut connection)) = idle.pop_back() {
-            if since.elapsed() >= self.keep_alive {
+            if since.elapsed() >= self.keep_alive.get() {
                 idle.clear();
                 return None;
             }
@@ -49,19 +55,26 @@ impl Pool {
     /// Keeps a connection for later.
     pub(crate) fn put(&self, mut connection: Idle) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < MAX_IDLE && !self.keep_alive.is_zero() {
+        if idle.len() < MAX_IDLE && !self.keep_alive.get().is_zero() {
             count_as(&mut connection, ConnectionState::Idle);
             idle.push_back((Instant::now(), connection));
         }
     }
 
+    /// Closes what is idle, and from now on what becomes so.
+    pub(crate) fn retire(&self) {
+        self.keep_alive.set(Duration::ZERO);
+        self.idle.borrow_mut().clear();
+        self.http2.retire();
+    }
+
     /// Closes what has been idle for too long.
     pub(crate) fn sweep(&self) {
         let mut idle = self.idle.borrow_mut();
-        while idle.front().is_some_and(|(since, _)| since.elapsed() >= self.keep_alive) {
+        while idle.front().is_some_and(|(since, _)| since.elapsed() >= self.keep_alive.get()) {
             idle.pop_front();
         }
-        self.http2.sweep(self.keep_alive);
+        self.http2.sweep(self.keep_alive.get());
     }
 }
 

@@ -23,7 +23,8 @@ pub(crate) struct UpstreamState {
     pub(crate) upstream: Arc<Upstream>,
     turns: RoundRobin,
     endpoints: Vec<EndpointState>,
-    counted: Option<(usize, Arc<WorkerMetrics>)>,
+    counted: RefCell<Option<(usize, Arc<WorkerMetrics>)>>,
+    retired: Cell<bool>,
 }
 
 /// Connections to one endpoint, by address where every address is an endpoint of its own.
@@ -61,7 +62,19 @@ impl UpstreamState {
     pub(crate) fn new(upstream: Arc<Upstream>, counted: Option<(usize, Arc<WorkerMetrics>)>) -> Self {
         let turns = RoundRobin::new(upstream.endpoints.iter().map(|endpoint| endpoint.weight));
         let endpoints = upstream.endpoints.iter().map(|_| EndpointState::default()).collect();
-        Self { upstream, turns, endpoints, counted }
+        Self { upstream, turns, endpoints, counted: RefCell::new(counted), retired: Cell::new(false) }
+    }
+
+    /// Counts new connections elsewhere: the plan has changed, and this upstream has not.
+    pub(crate) fn count_as(&self, counted: (usize, Arc<WorkerMetrics>)) {
+        self.counted.replace(Some(counted));
+    }
+
+    /// The plan in force does not know it any more: connections are closed as soon as they are idle.
+    pub(crate) fn retire(&self) {
+        self.retired.set(true);
+        let pools = self.endpoints.iter().flat_map(|state| std::mem::take(&mut *state.pools.borrow_mut()));
+        pools.for_each(|(_, pool)| pool.retire());
     }
 
     /// The endpoint whose turn it is.
@@ -76,7 +89,7 @@ impl UpstreamState {
 
     /// Counts a request that is sent once more because of `reason`.
     pub(crate) fn count_retry(&self, reason: Reason) {
-        if let Some((_, metrics)) = &self.counted {
+        if let Some((_, metrics)) = &*self.counted.borrow() {
             metrics.retry(reason);
         }
     }
@@ -105,6 +118,9 @@ impl UpstreamState {
             _ => None,
         };
         let pool = state.pool(chosen, self.upstream.keep_alive);
+        if self.retired.get() {
+            pool.retire();
+        }
         if speaks_http2(endpoint, &pool) != Some(false) {
             if let Some(stream) = pool.http2.take() {
                 return Ok(Channel::Http2(stream, Age::Reused));
@@ -197,7 +213,10 @@ impl UpstreamState {
     }
 
     fn gauge(&self) -> Option<UpstreamConnection> {
-        self.counted.as_ref().map(|(index, metrics)| metrics.upstream_connection(*index, ConnectionState::Active))
+        self.counted
+            .borrow()
+            .as_ref()
+            .map(|(index, metrics)| metrics.upstream_connection(*index, ConnectionState::Active))
     }
 }
 

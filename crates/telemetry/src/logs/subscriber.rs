@@ -1,5 +1,7 @@
 //! Decides which events are lines. Spans are not kept: a request's story is in the access log.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use tracing::level_filters::LevelFilter;
@@ -16,14 +18,39 @@ const CHATTY: [&str; 9] =
 
 /// Turns events into lines and gives them to `write`.
 pub(super) struct Subscriber<W> {
-    level: Level,
+    level: Arc<Dial>,
     style: Style,
     write: W,
 }
 
+/// A level that can be turned while it is in use.
+pub(super) struct Dial(AtomicUsize);
+
+impl Dial {
+    /// From now on so much is told.
+    pub(super) fn turn_to(&self, level: Level) {
+        let place = Level::ALL.iter().position(|known| *known == level).unwrap_or_default();
+        if self.0.swap(place, Ordering::Relaxed) != place {
+            // Every place in the code remembers whether it is heard.
+            tracing::callsite::rebuild_interest_cache();
+        }
+    }
+
+    fn level(&self) -> Level {
+        Level::ALL.get(self.0.load(Ordering::Relaxed)).copied().unwrap_or_default()
+    }
+}
+
 impl<W: Fn(Vec<u8>) + 'static> Subscriber<W> {
     pub(super) fn new(level: Level, style: Style, write: W) -> Self {
-        Self { level, style, write }
+        let dial = Dial(AtomicUsize::default());
+        dial.turn_to(level);
+        Self { level: Arc::new(dial), style, write }
+    }
+
+    /// What changes the level.
+    pub(super) fn dial(&self) -> Arc<Dial> {
+        Arc::clone(&self.level)
     }
 }
 
@@ -35,7 +62,7 @@ impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let library = metadata.target().split("::").next().unwrap_or_default();
-        let limit = match self.level {
+        let limit = match self.level.level() {
             Level::Info | Level::Debug if CHATTY.contains(&library) => LevelFilter::WARN,
             level => level.filter(),
         };
@@ -43,7 +70,7 @@ impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level.filter())
+        Some(self.level.level().filter())
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -66,7 +93,7 @@ impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use serde_json::{Value, json};
     use tracing::subscriber::with_default;
@@ -152,6 +179,25 @@ mod tests {
         let count = |level| lines(level, Style::Plain, all).len();
         let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
         assert_eq!(levels.map(count), [1, 3, 4, 6, 8]);
+    }
+
+    #[test]
+    fn the_level_can_be_turned_while_it_is_in_use() {
+        let lines = Arc::new(Mutex::new(0));
+        let sink = Arc::clone(&lines);
+        let subscriber = Subscriber::new(Level::Info, Style::Plain, move |_| *sink.lock().unwrap() += 1);
+        let dial = subscriber.dial();
+        let told = || {
+            tracing::debug!("d");
+            std::mem::take(&mut *lines.lock().unwrap())
+        };
+        with_default(subscriber, || {
+            let before = told();
+            dial.turn_to(Level::Debug);
+            let turned = told();
+            dial.turn_to(Level::Error);
+            assert_eq!((before, turned, told()), (0, 1, 0));
+        });
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Sums as Prometheus' text format 0.0.4. The names are the contract's.
 
+use std::sync::atomic::Ordering;
+
+use super::Reloads;
 use super::series::{BOUNDS, OTHER_STATUS};
 use super::totals::{Durations, Totals};
 
-/// Every family with its help, type and samples; `reloads` are those that succeeded and those that failed.
-pub(super) fn text(totals: &Totals, reloads: [u64; 2], dropped: u64) -> String {
+/// Every family with its help, type and samples.
+pub(super) fn text(totals: &Totals, reloads: &Reloads, dropped: u64) -> String {
     let mut out = String::with_capacity(4096 + 128 * totals.requests.len() + 1024 * totals.durations.len());
     family(&mut out, "gwanmun_requests_total", "counter", "Requests answered, by route, upstream and status.");
     for (labels, statuses) in &totals.requests {
@@ -37,6 +40,11 @@ pub(super) fn text(totals: &Totals, reloads: [u64; 2], dropped: u64) -> String {
     for (listener, count) in &totals.in_flight {
         sample(&mut out, "gwanmun_in_flight", &[("listener", listener)], *count);
     }
+    let help = "Clients' connections closed before a request was read, by listener and reason.";
+    family(&mut out, "gwanmun_connections_refused_total", "counter", help);
+    for ((listener, reason), count) in &totals.refused {
+        sample(&mut out, "gwanmun_connections_refused_total", &[("listener", listener), ("reason", reason)], *count);
+    }
     family(&mut out, "gwanmun_upstream_connections", "gauge", "Open connections to upstreams, by state.");
     for (upstream, counts) in &totals.connections {
         for (state, count) in ["active", "idle"].into_iter().zip(counts) {
@@ -48,9 +56,17 @@ pub(super) fn text(totals: &Totals, reloads: [u64; 2], dropped: u64) -> String {
         sample(&mut out, "gwanmun_upstream_retries_total", &[("reason", reason.name())], *count);
     }
     family(&mut out, "gwanmun_config_reloads_total", "counter", "Attempts to reload the configuration, by result.");
-    for (result, count) in ["success", "failure"].into_iter().zip(reloads) {
-        sample(&mut out, "gwanmun_config_reloads_total", &[("result", result)], count);
+    for (result, count) in [("success", &reloads.succeeded), ("failure", &reloads.failed)] {
+        sample(&mut out, "gwanmun_config_reloads_total", &[("result", result)], count.load(Ordering::Relaxed));
     }
+    let help = "1 if the latest reload succeeded, or there was none; 0 if the one before it is still in force.";
+    family(&mut out, "gwanmun_config_last_reload_successful", "gauge", help);
+    let successful = u64::from(!reloads.last_failed.load(Ordering::Relaxed));
+    sample(&mut out, "gwanmun_config_last_reload_successful", &[], successful);
+    let help = "When the configuration in force was taken over, in seconds since 1970.";
+    family(&mut out, "gwanmun_config_last_reload_success_timestamp_seconds", "gauge", help);
+    let taken = reloads.taken.load(Ordering::Relaxed);
+    sample(&mut out, "gwanmun_config_last_reload_success_timestamp_seconds", &[], taken);
     family(&mut out, "gwanmun_log_dropped_total", "counter", "Lines of log lost because they could not be written.");
     sample(&mut out, "gwanmun_log_dropped_total", &[], dropped);
     out
@@ -114,7 +130,7 @@ fn push_seconds(out: &mut String, nanos: u64) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use crate::sanitized::{Sanitized, What};
     use gwanmun_core::{Code, Reason};
@@ -124,11 +140,11 @@ mod tests {
     #[test]
     fn the_text_is_the_contract() {
         let metrics = Metrics::new();
-        let shape = Shape {
+        let shape = Arc::new(Shape {
             routes: vec![RouteLabels { route: "orders".into(), upstream: "a \"b\"\\\n".into() }],
             listeners: vec!["edge".into()],
             upstreams: vec![Arc::from("orders")],
-        };
+        });
         let worker = metrics.worker(&shape);
         worker.request(Some(0), 200, Duration::from_millis(3));
         worker.request(Some(0), 503, Duration::from_micros(1_500_250));
@@ -143,7 +159,7 @@ mod tests {
         let mut sanitized = Sanitized::NOTHING;
         sanitized.add(What::Referer);
         worker.sanitized(sanitized);
-        metrics.reload(Reload::Success);
+        metrics.reload(Reload::Success, UNIX_EPOCH + Duration::from_secs(1_800_000_000));
         let text = metrics.render();
         let one_of_each = |line: &&str| {
             (!line.starts_with("gwanmun_faults_total{") || line.contains("no-route"))

@@ -23,6 +23,8 @@ pub(super) struct Totals {
     pub(super) retries: BTreeMap<Reason, u64>,
     /// By listener.
     pub(super) in_flight: BTreeMap<Arc<str>, u64>,
+    /// Refused connections by listener and reason.
+    pub(super) refused: BTreeMap<(Arc<str>, &'static str), u64>,
     /// Active and idle ones by upstream.
     pub(super) connections: BTreeMap<Arc<str>, [u64; 2]>,
 }
@@ -63,6 +65,9 @@ impl Totals {
             let sum = self.in_flight.entry(Arc::clone(listener)).or_default();
             *sum = sum.wrapping_add(count);
         }
+        for (listener, why, count) in worker.refusals() {
+            *self.refused.entry((Arc::clone(listener), why.name())).or_default() += count;
+        }
         for (upstream, counts) in worker.upstreams() {
             let sums = self.connections.entry(Arc::clone(upstream)).or_default();
             for (sum, count) in sums.iter_mut().zip(counts) {
@@ -71,8 +76,9 @@ impl Totals {
         }
     }
 
-    /// Keeps only what never goes down.
+    /// Keeps only what never goes down, and of a listener that may not be there any more only what was counted.
     pub(super) fn forget_gauges(&mut self) {
+        self.refused.retain(|_, count| *count > 0);
         self.in_flight.clear();
         self.connections.clear();
     }

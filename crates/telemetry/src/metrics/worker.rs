@@ -27,7 +27,16 @@ pub struct WorkerMetrics {
     reasons: Cells,
     retries: Cells,
     in_flight: Cells,
+    refused: Cells,
     connections: Cells,
+}
+
+/// Why a client's connection was closed before a request on it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The listener has as many as `limits.connections` allows.
+    Connections,
 }
 
 /// What a connection to an upstream is doing.
@@ -78,6 +87,13 @@ impl WorkerMetrics {
         InFlight { worker: Arc::clone(self), listener, of_this_thread: PhantomData }
     }
 
+    /// Counts a connection to this listener that was closed before a request on it was read.
+    pub fn refused(&self, listener: usize, why: Refusal) {
+        if listener < self.shape.listeners.len() {
+            self.refused.add(listener * Refusal::ALL.len() + why.offset(), 1);
+        }
+    }
+
     /// Counts a connection to this upstream until the guard goes.
     #[must_use]
     pub fn upstream_connection(self: &Arc<Self>, upstream: usize, state: ConnectionState) -> UpstreamConnection {
@@ -96,13 +112,10 @@ impl WorkerMetrics {
             retries: Cells::new(Reason::ALL.len()),
             reasons: Cells::new(Code::ALL.len() * Reason::ALL.len()),
             in_flight: Cells::new(shape.listeners.len()),
+            refused: Cells::new(shape.listeners.len() * Refusal::ALL.len()),
             connections: Cells::new(shape.upstreams.len() * CONNECTION_CELLS),
             shape,
         }
-    }
-
-    pub(super) fn shape(&self) -> &Arc<Shape> {
-        &self.shape
     }
 
     /// The routes that had a request, with `None` for the requests without a route.
@@ -136,6 +149,14 @@ impl WorkerMetrics {
         self.shape.listeners.iter().enumerate().map(|(index, name)| (name, self.in_flight.value(index)))
     }
 
+    /// Refused connections by listener and reason.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = (&Arc<str>, Refusal, u64)> {
+        self.shape.listeners.iter().enumerate().flat_map(move |(index, name)| {
+            let first = index * Refusal::ALL.len();
+            Refusal::ALL.into_iter().map(move |why| (name, why, self.refused.value(first + why.offset())))
+        })
+    }
+
     /// The upstreams ever connected to, with their active and idle connections.
     pub(super) fn upstreams(&self) -> impl Iterator<Item = (&Arc<str>, [u64; 2])> {
         self.shape.upstreams.iter().enumerate().filter_map(|(index, name)| {
@@ -144,6 +165,23 @@ impl WorkerMetrics {
             let opened = self.connections.value(first + EVER_OPENED) > 0;
             opened.then(|| (name, states.map(|state| self.connections.value(first + state.offset()))))
         })
+    }
+}
+
+impl Refusal {
+    const ALL: [Self; 1] = [Self::Connections];
+
+    /// What it is called in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+        }
+    }
+
+    const fn offset(self) -> usize {
+        match self {
+            Self::Connections => 0,
+        }
     }
 }
 

@@ -92,6 +92,11 @@ impl Connections {
         first
     }
 
+    /// Lets go of every connection: each ends with its last stream.
+    pub(crate) fn retire(&self) {
+        self.open.borrow_mut().clear();
+    }
+
     /// Closes what nobody has used for `keep_alive`.
     pub(crate) fn sweep(&self, keep_alive: Duration) {
         let is_old = |load: &Load| load.streams.get() == 0 && load.idle_since.get().elapsed() >= keep_alive;
