@@ -14,6 +14,7 @@ use crate::GWANMUN;
 /// A running gateway; dropped, it is killed.
 pub(crate) struct Job {
     child: Child,
+    files: Vec<String>,
     log: Receiver<String>,
     seen: String,
 }
@@ -37,14 +38,19 @@ impl Job {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut job = Self { child, log, seen: String::new() };
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        let mut job = Self { child, files, log, seen: String::new() };
         job.wait_for("ready")?;
         Ok(job)
     }
 
-    /// Asks for a reload and waits until it is done.
-    pub(crate) fn reload(&mut self) -> Result<(), String> {
-        self.signal("HUP");
+    /// Whether `file` is one of its configuration.
+    pub(crate) fn runs(&self, file: &str) -> bool {
+        self.files.iter().any(|known| known == file)
+    }
+
+    /// Waits until it has taken over another configuration.
+    pub(crate) fn reloaded(&mut self) -> Result<(), String> {
         self.wait_for("reloaded")
     }
 

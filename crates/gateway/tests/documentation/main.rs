@@ -4,8 +4,8 @@
 //!   configuration by itself. All of them pass `gwanmun check` and their tests,
 //! - the lines of a `sh` block are run in that folder and succeed; `# exits with 1` at the end of a line says otherwise,
 //! - a `text` block after them is what they print; `…` stands for anything, a line `...` for any lines,
-//! - `gwanmun run FILE &` starts a gateway, `kill -HUP $!` reloads the latest, `kill %1` ends the first. Ports are replaced
-//!   by free ones in what these serve and in the `curl` lines that ask them.
+//! - `gwanmun run FILE &` starts a gateway, which notices when a line changes its file; `kill %1` ends the first. Ports are
+//!   replaced by free ones in what these serve and in the `curl` lines that ask them.
 //!
 //! Blocks of any other kind are for the eye only.
 

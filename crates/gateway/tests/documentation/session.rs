@@ -88,11 +88,6 @@ impl Session {
         let words: Vec<&str> = command.split_whitespace().collect();
         match words.as_slice() {
             ["gwanmun", "run", rest @ .., "&"] => self.start(rest)?,
-            ["kill", "-HUP", "$!"] => {
-                self.refresh();
-                let job = self.jobs.iter_mut().flatten().next_back().ok_or("nothing runs")?;
-                job.reload()?;
-            }
             ["kill", jobs @ ..] => {
                 for job in jobs {
                     let number: usize =
@@ -108,7 +103,9 @@ impl Session {
             ["curl", ..] => return self.shell(&self.ports.to_free(command), exit),
             _ => {
                 self.keep_in_mind(&words);
-                return self.shell(command, exit);
+                let printed = self.shell(command, exit)?;
+                self.let_gateways_notice()?;
+                return Ok(printed);
             }
         };
         Ok(String::new())
@@ -130,13 +127,32 @@ impl Session {
         Ok(())
     }
 
-    /// Copies everything to where the gateways run, with free ports.
-    fn refresh(&self) {
+    /// A gateway whose file was edited is given the new one, and takes it over by itself.
+    fn let_gateways_notice(&mut self) -> Result<(), String> {
+        if self.jobs.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let changed = self.refresh();
+        let concerned = |job: &&mut Job| changed.iter().any(|name| job.runs(name));
+        self.jobs.iter_mut().flatten().filter(concerned).try_for_each(Job::reloaded)
+    }
+
+    /// Copies everything to where the gateways run, with free ports, and returns what is another there than before.
+    fn refresh(&self) -> Vec<String> {
+        let mut changed = Vec::new();
         for entry in fs::read_dir(self.path("here")).unwrap() {
             let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
-            let text = fs::read_to_string(&path).unwrap();
-            fs::write(self.path("live").join(name), self.ports.to_free(&text)).unwrap();
+            let text = self.ports.to_free(&fs::read_to_string(&path).unwrap());
+            let copy = self.path("live").join(&name);
+            if fs::read_to_string(&copy).is_ok_and(|before| before == text) {
+                continue;
+            }
+            let draft = self.path("draft");
+            fs::write(&draft, text).unwrap();
+            fs::rename(draft, copy).unwrap();
+            changed.push(name.into_string().unwrap());
         }
+        changed
     }
 
     /// What a gateway writes to a file comes a little later than its answer.
