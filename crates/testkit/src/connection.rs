@@ -32,6 +32,11 @@ impl Connection {
         )
     }
 
+    /// What is connected already.
+    pub fn plain(stream: TcpStream) -> Self {
+        Self::over(stream)
+    }
+
     /// Connects over TLS to a server that must be called `name`, offering the protocols `alpn`.
     pub async fn tls(address: SocketAddr, name: &str, authority: &Authority, alpn: &[&str]) -> io::Result<Self> {
         Ok(Self::over(tls(address, name, authority, alpn, None).await?))

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -26,6 +27,17 @@ impl Http2 {
     /// Connects over TCP and speaks HTTP/2 from the first byte.
     pub async fn tcp(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap(), "http://gateway.test".to_owned()).await
+    }
+
+    /// The same with somebody who may not be there any more.
+    pub async fn try_tcp(address: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self::over(TcpStream::connect(address).await?, "http://gateway.test".to_owned()).await)
+    }
+
+    /// The next piece of an answer's body; `None` at its end or at its trailers.
+    pub async fn piece(body: &mut Incoming) -> hyper::Result<Option<Bytes>> {
+        let piece = patiently("a piece of an answer", body::piece(body)).await?;
+        Ok(piece.and_then(|piece| piece.into_data().ok()))
     }
 
     /// Connects over TLS to `name`, which has to choose HTTP/2.

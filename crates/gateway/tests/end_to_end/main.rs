@@ -21,6 +21,7 @@ mod real_clients;
 mod reload;
 mod streaming;
 mod tls;
+mod under_load;
 mod upgrades;
 
 use gwanmun_testkit::{Gateway, Setup};
