@@ -119,8 +119,10 @@ impl Server {
         let is_in = |list: &[Arc<BoundListener>], wanted: &Arc<BoundListener>| {
             list.iter().any(|bound| Arc::ptr_eq(bound, wanted))
         };
-        let removed = present.iter().filter(|bound_before| !is_in(&bound.listeners, bound_before));
-        self.leaving.extend(removed.cloned());
+        for removed in present.iter().filter(|before| !is_in(&bound.listeners, before)) {
+            removed.look_for_heirs(&bound.listeners);
+            self.leaving.push(Arc::clone(removed));
+        }
         plan.label(bound.names(&self.leaving));
         bound.put_in_force();
         // The plan comes first: who accepts at a new listener finds it there.

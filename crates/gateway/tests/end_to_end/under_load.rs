@@ -40,7 +40,13 @@ impl Load {
 }
 
 /// One connection after the other at the address that `place` gives, each used until it is said to end, or `uses` times.
-async fn http1(load: Arc<Load>, name: &'static str, uses: usize, place: impl Fn() -> SocketAddr, tls: Option<Arc<Authority>>) {
+async fn http1(
+    load: Arc<Load>,
+    name: &'static str,
+    uses: usize,
+    place: impl Fn() -> SocketAddr,
+    tls: Option<Arc<Authority>>,
+) {
     loop {
         let address = place();
         let stream = match &tls {
@@ -160,7 +166,9 @@ impl Services {
     async fn start() -> Self {
         let websocket = Script::play(|mut connection, _| async move {
             connection.head().await.unwrap();
-            connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n").await;
+            connection
+                .send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+                .await;
             while let Ok(bytes) = connection.exactly(4).await {
                 if connection.try_send(bytes).await.is_err() {
                     return;
@@ -175,7 +183,9 @@ impl Services {
     fn configuration(&self, round: usize) -> String {
         let (plain, grpc, websocket) = (self.plain.url(), self.grpc.url(), self.websocket.url());
         let more: String = (0..round % 7)
-            .map(|number| format!("  - {{id: 'r{round}-{number}', predicates: [path: '/r{number}/**'], upstream: plain}}\n"))
+            .map(|number| {
+                format!("  - {{id: 'r{round}-{number}', predicates: [path: '/r{number}/**'], upstream: plain}}\n")
+            })
             .collect();
         format!(
             "listeners:
@@ -248,7 +258,12 @@ async fn reloads_and_a_stop(rounds: usize) {
     gateway.signal("TERM");
     patiently("clients to end", ended(&mut clients)).await;
     let log = gateway.log().clone();
-    assert!(!log.lines().iter().any(|line| line["event"] == "stopped"), "tunnels hold the end up: {:?}\n{}", load.failures.lock().unwrap(), log.text());
+    assert!(
+        !log.lines().iter().any(|line| line["event"] == "stopped"),
+        "tunnels hold the end up: {:?}\n{}",
+        load.failures.lock().unwrap(),
+        log.text()
+    );
     load.over.store(true, Ordering::Relaxed);
     patiently("tunnels to end", ended(&mut tunnels)).await;
     assert_eq!(gateway.ended().await, 0);

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use gwanmun_telemetry::metrics::Refusal;
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::drain::Doorway;
@@ -18,7 +19,19 @@ use crate::worker::{ConnectionPermit, Worker};
 /// After a failed accept (out of file handles, say) the next try waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Accepts connections by one doorway until it is closed, and then those that the system has accepted already: closing
+/// Drops every segment that has the flag SYN (RFC 9293 section 3.1: byte 13, value 2): load the byte, test the bit, take
+/// nothing or all.
+const NO_SYN: [SockFilter; 4] = [
+    SockFilter::new(0x30, 0, 0, 13),
+    SockFilter::new(0x45, 0, 1, 2),
+    SockFilter::new(0x06, 0, 0, 0),
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+];
+
+/// Handshakes of TCP that have begun when a doorway is closed have so long to end.
+const HANDSHAKES: Duration = Duration::from_millis(50);
+
+/// Accepts connections by one doorway until it is closed, and then those that clients believe to have already: closing
 /// the socket would reset them.
 pub(crate) async fn accept(worker: Rc<Worker>, doorway: Rc<Doorway>, socket: Socketed) -> std::io::Result<()> {
     let door = Door::open(socket)?;
@@ -31,6 +44,21 @@ pub(crate) async fn accept(worker: Rc<Worker>, doorway: Rc<Doorway>, socket: Soc
                 Ok(arrived) => begin(&worker, &doorway, arrived, &refusals),
                 Err(error) => pause(&error, &doorway, &failures).await,
             },
+        }
+    }
+    if !doorway.bound.has_heir() {
+        door.turn_new_ones_away();
+    }
+    let handshakes = tokio::time::sleep(HANDSHAKES);
+    tokio::pin!(handshakes);
+    loop {
+        tokio::select! {
+            biased;
+            arrived = poll_fn(|cx| door.poll_accept(cx)) => match arrived {
+                Ok(arrived) => begin(&worker, &doorway, arrived, &refusals),
+                Err(error) => pause(&error, &doorway, &failures).await,
+            },
+            () = &mut handshakes => break,
         }
     }
     // Lets the runtime hear of what has come meanwhile.
@@ -57,6 +85,15 @@ impl Door {
             }
             Socketed::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
         })
+    }
+
+    /// The system drops what asks for a new connection, and lets those end their handshake that have begun it. Clients
+    /// ask again after a second, and are refused then.
+    fn turn_new_ones_away(&self) {
+        let Self::Tcp { listener, .. } = self else { return };
+        if let Err(error) = SockRef::from(listener).attach_filter(&NO_SYN) {
+            tracing::debug!(event = "filter-refused", %error, "connections that arrive while a listener closes may be reset");
+        }
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<Arrived>> {

@@ -23,7 +23,8 @@ pub(crate) enum Socketed {
 pub(crate) struct Neighbours<'a>(pub(crate) &'a [SocketAddr]);
 
 impl Neighbours<'_> {
-    fn overlap(&self, wanted: SocketAddr) -> bool {
+    /// Whether one of them is reached where `wanted` is.
+    pub(crate) fn overlap(&self, wanted: SocketAddr) -> bool {
         let anywhere = wanted.ip().is_unspecified();
         let overlaps = |own: &SocketAddr| anywhere || own.ip().is_unspecified() || own.ip() == wanted.ip();
         self.0.iter().any(|own| own.port() == wanted.port() && overlaps(own))

@@ -2,7 +2,7 @@
 //! one socket of a SO_REUSEPORT group resets the connections that wait in its queue.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -22,6 +22,8 @@ pub(crate) struct BoundListener {
     pub(crate) connections: AtomicUsize,
     /// Where it turned out to be: port 0 is replaced.
     pub(crate) place: String,
+    /// Whether another one is bound where this was, so that nobody has to be turned away when it closes.
+    heir: AtomicBool,
     /// One for each worker, which takes its own.
     sockets: Mutex<Vec<Option<Socketed>>>,
 }
@@ -47,6 +49,18 @@ impl BoundListener {
             // Somebody else may have cleared it away.
             let _ = std::fs::remove_file(path);
         }
+    }
+
+    /// Whether clients find somebody else where it was.
+    pub(crate) fn has_heir(&self) -> bool {
+        self.heir.load(Ordering::Relaxed)
+    }
+
+    /// To be called before it is closed: `others` are open.
+    pub(crate) fn look_for_heirs(&self, others: &[Arc<Self>]) {
+        let places: Vec<SocketAddr> = others.iter().filter_map(|other| other.place.parse().ok()).collect();
+        let found = self.place.parse().is_ok_and(|own| Neighbours(&places).overlap(own));
+        self.heir.store(found, Ordering::Relaxed);
     }
 
     fn is_at(&self, listener: &Listener) -> bool {
@@ -99,6 +113,7 @@ impl Bound {
                         listener: ArcSwap::from_pointee(listener.clone()),
                         connections: AtomicUsize::new(0),
                         place,
+                        heir: AtomicBool::new(false),
                         sockets: Mutex::new(sockets.into_iter().map(Some).collect()),
                     });
                     fresh.push(Arc::clone(&bound));
@@ -237,7 +252,11 @@ mod tests {
         let address = free();
         let everywhere = address.replace("127.0.0.1", "0.0.0.0");
         let before = bound(&[listener("a", &address)], &[]);
-        bound(&[listener("a", &everywhere)], &before);
+        let after = bound(&[listener("a", &everywhere)], &before);
+        before[0].look_for_heirs(&before[..0]);
+        assert!(!before[0].has_heir());
+        before[0].look_for_heirs(&after);
+        assert!(before[0].has_heir());
         assert!(Bound::of(&[listener("a", &everywhere)], &[], &[], 1).is_err());
         assert!(Bound::of(&[listener("a", &address)], &[], &[], 1).is_err());
     }
