@@ -112,11 +112,14 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
     outcome
 }
 
-/// Waits for the delay, then drains; a second signal ends both at once.
+/// Waits for the delay, then drains; a second signal ends either at once, and with it what still runs.
 async fn stop(server: Server, signals: &mut Signals, delay: Duration, limit: Duration) {
     tokio::select! {
         () = tokio::time::sleep(delay) => {}
-        () = signals.stop() => {}
+        () = signals.stop() => {
+            let _ = tokio::task::spawn_blocking(move || drop(server)).await;
+            return;
+        }
     }
     let stopper = server.stopper();
     let drained = tokio::task::spawn_blocking(move || server.drain(limit));

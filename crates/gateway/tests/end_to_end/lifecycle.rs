@@ -128,6 +128,25 @@ async fn before_the_drain_the_platform_has_time_to_notice() {
 }
 
 #[tokio::test]
+async fn a_second_signal_cuts_what_still_runs() {
+    for (settings, waits) in [("drain: {delay: 60s, timeout: 60s}", "delay"), ("drain: {timeout: 60s}", "drain")] {
+        let (upstream, mut requests) = slow(Speaks::Http1).await;
+        let gateway = start(&format!("{settings}\n{}", all_to(upstream.url()))).await;
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let _answer = requests.recv().await.unwrap();
+        gateway.signal("TERM");
+        gateway.event("draining").await;
+        if waits == "drain" {
+            refuses(&gateway).await;
+        }
+        gateway.signal("TERM");
+        client.closed().await;
+        assert_eq!(gateway.ended().await, 0, "{waits}");
+    }
+}
+
+#[tokio::test]
 async fn an_interrupt_is_as_good_as_a_termination() {
     let gateway = start("routes: [{id: a, filters: [respond: {body: a}]}]\n").await;
     gateway.signal("INT");

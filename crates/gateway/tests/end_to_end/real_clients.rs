@@ -172,6 +172,50 @@ async fn a_grpc_client_talks_to_a_grpc_server() {
         .await;
 }
 
+#[tokio::test]
+#[ignore = "full tier: installs grpcio from PyPI"]
+async fn a_grpc_client_notices_no_reload() {
+    let (authority, python) = (Authority::new(), python(&["grpcio==1.85.1"]).await);
+    let server = Running::start(script(&python, "grpc_server.py", &[]));
+    let url = format!("h2c://127.0.0.1:{}", server.port().await);
+    let (edge, listeners) = (authority.issue(&["localhost"]), |certificate: &str| {
+        format!(
+            "listeners:\n  - {{name: web, address: 127.0.0.1:0}}\n  - {{name: edge, address: 127.0.0.1:0, tls: {{certificates: \
+             [{{certificate: {certificate}.pem, key: edge.key}}]}}}}\n"
+        )
+    });
+    let configuration = |certificate: &str, round: &str| {
+        let filter = format!("default-filters: [set-response-header: {{name: X-Round, value: '{round}'}}]\n");
+        format!("{}{filter}{}", listeners(certificate), all_to(&url))
+    };
+    let gateway = setup()
+        .with_file("ca.pem", authority.pem())
+        .with_file("one.pem", edge.pem())
+        .with_file("two.pem", edge.pem())
+        .with_file("edge.key", edge.key())
+        .start(&configuration("one", "first"))
+        .await;
+    let ca = gateway.folder().join("ca.pem");
+    let doors = [
+        (gateway.web().to_string(), String::new()),
+        (format!("localhost:{}", gateway.address("edge").port()), ca.display().to_string()),
+    ];
+    let clients = doors.map(|(target, ca)| {
+        let client = script(&python, "grpc_client.py", &["notices_nothing_but_the_last_round", &target, &ca]);
+        tokio::spawn(succeeds(client))
+    });
+    gateway.access_line(|line| line["listener"] == "web").await;
+    gateway.access_line(|line| line["listener"] == "edge").await;
+    for round in 0..10 {
+        let certificate = if round % 2 == 0 { "two" } else { "one" };
+        gateway.reconfigure(&configuration(certificate, &round.to_string())).await;
+    }
+    gateway.reconfigure(&configuration("one", "last")).await;
+    for client in clients {
+        client.await.unwrap();
+    }
+}
+
 /// A Python with `packages`, kept beside what cargo builds.
 async fn python(packages: &'static [&'static str]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");

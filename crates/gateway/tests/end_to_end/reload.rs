@@ -303,6 +303,42 @@ async fn new_connections_get_a_new_certificate_and_old_ones_go_on() {
 }
 
 #[tokio::test]
+async fn session_tickets_stay_good_unless_other_clients_are_let_in() {
+    let authority = Authority::new();
+    let gateway = edge(&authority.issue(&["old.test"])).await;
+    let port = gateway.address("edge").port();
+    let at = |settings: &str| {
+        format!(
+            "listeners: [{{name: edge, address: '127.0.0.1:0', tls: {{certificates: [{{certificate: edge.pem, key: edge.key}}]{settings}}}}}]\n{}",
+            saying("a")
+        )
+    };
+    std::fs::write(gateway.folder().join("ca.pem"), authority.pem()).unwrap();
+    assert_eq!(shake(&gateway, port, "-sess_out session.pem").await, "New");
+    assert_eq!(shake(&gateway, port, "-sess_in session.pem").await, "Reused");
+    install(&authority.issue(&["new.test"]), &gateway);
+    gateway.event("reloaded").await;
+    assert_eq!(shake(&gateway, port, "-sess_in session.pem").await, "Reused");
+    gateway.reconfigure(&at(", client-ca: ca.pem, client-auth: optional")).await;
+    assert_eq!(shake(&gateway, port, "-sess_in session.pem").await, "New");
+}
+
+/// One request by OpenSSL's client: whether it began a `New` session or `Reused` one.
+async fn shake(gateway: &Gateway, port: u16, session: &str) -> String {
+    let request = r"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let line = format!(
+        "printf '{request}' | openssl s_client -connect 127.0.0.1:{port} -servername a.test -ign_eof {session}"
+    );
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &line]).current_dir(gateway.folder());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains("HTTP/1.1 200 OK"), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    let kind = |line: &str| Some(line.split_once(", TLSv1.3, Cipher")?.0.to_owned());
+    printed.lines().find_map(kind).unwrap_or_else(|| panic!("{printed}"))
+}
+
+#[tokio::test]
 async fn connections_to_an_upstream_that_stays_the_same_are_kept_and_others_are_closed() {
     let (same, other) = (Upstream::recording(Speaks::Http1).await, Upstream::recording(Speaks::Http1).await);
     let configuration = |settings: &str| {

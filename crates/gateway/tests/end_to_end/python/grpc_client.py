@@ -63,6 +63,18 @@ def talks(channel):
     assert [future.result() for future in futures] == [str(number).encode()[::-1] for number in range(200)]
 
 
+def notices_nothing_but_the_last_round(channel):
+    """Talks until an answer says that it belongs to the last round."""
+    unary = channel.unary_unary("/test.Service/Unary")
+    downward = channel.unary_stream("/test.Service/Downward")
+    while True:
+        answer, outcome = unary.with_call(b"abc", timeout=PATIENCE)
+        assert answer == b"cba"
+        assert len(list(downward(b"50", timeout=PATIENCE))) == 50
+        if dict(outcome.initial_metadata())["x-round"] == "last":
+            return
+
+
 def is_told_that_nobody_is_there(channel):
     error = refused(lambda: channel.unary_unary("/test.Service/Unary")(b"", timeout=PATIENCE))
     assert error.code() == grpc.StatusCode.UNAVAILABLE, error
