@@ -150,7 +150,7 @@ fn upgrade_of(version: Version, headers: &HeaderMap) -> Option<Upgrade> {
     // HTTP/2 is spoken from the start or not at all.
     let http2 =
         protocol.as_bytes().split(|&byte| byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"h2c"));
-    (nominated && !http2).then(|| Upgrade { protocol: protocol.clone() })
+    (nominated && !http2).then(|| Upgrade { protocol: protocol.clone(), key: None })
 }
 
 #[cfg(test)]

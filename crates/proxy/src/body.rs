@@ -5,6 +5,7 @@ mod followed;
 mod inspection;
 mod paced;
 mod recorded;
+mod taken;
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,6 +20,7 @@ pub(crate) use followed::followed;
 pub(crate) use inspection::Inspection;
 pub(crate) use paced::{Bounds, bounded};
 pub(crate) use recorded::Recorded;
+pub(crate) use taken::{Latest, Patient, Telling};
 
 /// A request's or a response's body.
 #[derive(Default)]

@@ -43,9 +43,11 @@ impl Connection {
 }
 
 /// The request asks to leave HTTP for another protocol (RFC 9110 section 7.8).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Upgrade {
     pub(crate) protocol: HeaderValue,
+    /// The gateway's own WebSocket key, where it speaks for an HTTP/2 client (RFC 8441).
+    pub(crate) key: Option<HeaderValue>,
 }
 
 /// Cleartext or TLS.

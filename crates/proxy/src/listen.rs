@@ -4,6 +4,8 @@ pub(crate) mod accept;
 pub(crate) mod bind;
 pub(crate) mod bound;
 pub(crate) mod deferred;
+pub(crate) mod frames;
+pub(crate) mod guard;
 pub(crate) mod idle;
 pub(crate) mod seldom;
 pub(crate) mod stream;

@@ -102,6 +102,51 @@ pub struct Limits {
     pub streams: u32,
     /// Size of a request's body, bytes.
     pub body_bytes: Option<u64>,
+    /// What an HTTP/2 client may do besides asking.
+    pub http2: Http2Limits,
+}
+
+/// Budgets of one HTTP/2 connection: frames in an interval, unless it says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Http2Limits {
+    /// How long a budget is for.
+    pub interval: Duration,
+    /// RST_STREAM.
+    pub resets: u32,
+    /// Streams that we reset because of what the client did on them, in the connection's life.
+    pub provoked_resets: u32,
+    /// PING, besides one for every piece of an answer.
+    pub pings: u32,
+    /// SETTINGS, acknowledgements too.
+    pub settings: u32,
+    /// HEADERS and DATA with nothing in them that do not end their stream, and empty CONTINUATION.
+    pub empty_frames: u32,
+    /// PRIORITY and PRIORITY_UPDATE.
+    pub priorities: u32,
+    /// WINDOW_UPDATE, besides four for every piece of an answer.
+    pub window_updates: u32,
+    /// GOAWAY and frames of unknown types.
+    pub other_frames: u32,
+    /// Size of the table of header fields that the client may refer to, bytes (RFC 7541 section 4.2).
+    pub header_table_bytes: u32,
+}
+
+impl Default for Http2Limits {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(10),
+            resets: 500,
+            provoked_resets: 500,
+            pings: 200,
+            settings: 20,
+            empty_frames: 50,
+            priorities: 500,
+            window_updates: 1000,
+            other_frames: 100,
+            header_table_bytes: 4096,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -118,6 +163,7 @@ impl Default for Limits {
             connections: 8000,
             streams: 128,
             body_bytes: None,
+            http2: Http2Limits::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use gwanmun_core::Fault;
 use gwanmun_telemetry::trace::TraceContext;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use http::{HeaderMap, Method, Uri, Version, header};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admit::{Head, exchange_of};
@@ -24,7 +24,7 @@ use crate::listen::stream::{Carrier, ServerIo};
 use crate::plan::{Limits, Listener};
 use crate::record::Record;
 use crate::reply;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{self, Tunnel};
 use crate::worker::{ConnectionPermit, Worker};
 
 /// Serves one connection to its end.
@@ -135,8 +135,8 @@ fn unread_method() -> Method {
     Method::from_bytes(b"-").unwrap_or_default()
 }
 
-fn answered(response: Response, finish: &mut Finish) -> Answered {
+fn answered(mut response: Response, finish: &mut Finish) -> Answered {
+    let tunnel = tunnel::agreed(&mut finish.exchange, &mut response);
     finish.answered(response.status());
-    let tunnel = finish.exchange.tunnel.take().filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
     Answered { response, tunnel }
 }

@@ -158,6 +158,36 @@ pub struct LimitsSpec {
     pub streams: Option<Spanned<u32>>,
     /// Size of a request's body (no bound).
     pub body_bytes: Option<Spanned<ByteSize>>,
+    /// What an HTTP/2 client may do besides asking.
+    pub http2: Http2LimitsSpec,
+}
+
+/// Budgets of one HTTP/2 connection: frames in an interval, unless it says otherwise. Who overdraws one is sent GOAWAY
+/// (`ENHANCE_YOUR_CALM`) and loses the connection.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Http2LimitsSpec {
+    /// How long a budget is for (10s).
+    pub interval: Option<Timespan>,
+    /// Requests that are taken back, RST_STREAM (500).
+    pub resets: Option<u32>,
+    /// Streams that the gateway resets because of what the client did on them, in the connection's life (500).
+    pub provoked_resets: Option<u32>,
+    /// PING, besides one for every piece of an answer (200).
+    pub pings: Option<u32>,
+    /// SETTINGS, acknowledgements too (20).
+    #[schemars(range(min = 2))]
+    pub settings: Option<Spanned<u32>>,
+    /// HEADERS and DATA with nothing in them that do not end their stream, and empty CONTINUATION (50).
+    pub empty_frames: Option<u32>,
+    /// PRIORITY and PRIORITY_UPDATE (500).
+    pub priorities: Option<u32>,
+    /// WINDOW_UPDATE, besides four for every piece of an answer (1000).
+    pub window_updates: Option<u32>,
+    /// GOAWAY and frames of unknown types (100).
+    pub other_frames: Option<u32>,
+    /// Size of the table of header fields that the client may refer to (4KiB).
+    pub header_table_bytes: Option<Spanned<ByteSize>>,
 }
 
 /// Logs and metrics.

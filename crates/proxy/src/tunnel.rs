@@ -1,13 +1,14 @@
 //! After `101 Switching Protocols` the gateway is a pipe in both directions (RFC 9110 section 7.8): WebSocket and the like.
 
+pub(crate) mod handshake;
+
 use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
 use gwanmun_core::{Code, Fault, Reason};
-use http::HeaderValue;
-use http::StatusCode;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use http::{HeaderValue, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
@@ -42,8 +43,21 @@ pub(crate) fn begin(exchange: &mut Exchange, head: ResponseHead, call: Call) -> 
         return Err(fault.because(Reason::UnaskedUpgrade));
     };
     let mut response = http::Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = head.headers;
+    if let Some(key) = &upgrade.key {
+        // An HTTP/2 client knows no handshake: it hears that it may go on (RFC 8441 section 5).
+        let is_websocket =
+            response.headers().get(UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        if !is_websocket || !handshake::is_answer(response.headers().get(SEC_WEBSOCKET_ACCEPT), key) {
+            return Err(Fault::new(Code::UpstreamMalformed, "the upstream's WebSocket handshake is no answer to ours"));
+        }
+        forward::clean_response(&mut response);
+        response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+        let (upstream, early) = call.into_upgraded();
+        exchange.tunnel = Some(Tunnel { upstream, early });
+        return Ok(response);
+    }
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let protocol = response.headers().get(UPGRADE).cloned().unwrap_or(upgrade.protocol);
     forward::clean_response(&mut response);
     response.headers_mut().insert(UPGRADE, protocol);
@@ -51,6 +65,27 @@ pub(crate) fn begin(exchange: &mut Exchange, head: ResponseHead, call: Call) -> 
     let (upstream, early) = call.into_upgraded();
     exchange.tunnel = Some(Tunnel { upstream, early });
     Ok(response)
+}
+
+/// The tunnel that the client and the upstream have agreed on, if any. An HTTP/2 client would read any success as such an
+/// agreement (RFC 8441 section 5): where there is none it is told of a fault.
+pub(crate) fn agreed(exchange: &mut Exchange, response: &mut Response) -> Option<Tunnel> {
+    let http2 = exchange.request.version == Version::HTTP_2;
+    match exchange.tunnel.take() {
+        Some(tunnel)
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS || http2 && response.status().is_success() =>
+        {
+            Some(tunnel)
+        }
+        tunnel => {
+            let asked = tunnel.is_some() || exchange.upgrade.as_ref().is_some_and(|upgrade| upgrade.key.is_some());
+            if http2 && asked && response.status().is_success() {
+                let fault = Fault::new(Code::UpstreamMalformed, "the upstream answered without switching to WebSocket");
+                *response = crate::reply::to_fault(exchange, &fault);
+            }
+            None
+        }
+    }
 }
 
 impl Tunnel {

@@ -13,6 +13,7 @@
 mod body;
 mod certificates;
 mod connection;
+pub mod frames;
 mod gateway;
 mod http2;
 mod log;

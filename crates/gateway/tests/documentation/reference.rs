@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use gwanmun::core::{Code, Reason};
+use gwanmun::core::{Abort, Code, Reason};
 use serde_json::Value;
 
 use crate::{documents, gwanmun, root};
@@ -49,6 +49,13 @@ fn every_reason_is_in_its_table() {
         let row = format!("| `{}` | `", reason.name());
         assert!(text.contains(&row), "operating.md has no row that begins with {row}");
     }
+}
+
+#[test]
+fn every_reason_to_end_a_connection_is_in_its_table() {
+    let text = document_text("operating.md");
+    let missing: Vec<_> = Abort::ALL.iter().filter(|why| !text.contains(&format!("\n| `{}` | ", why.name()))).collect();
+    assert!(missing.is_empty(), "operating.md has no row for {missing:?}");
 }
 
 #[test]

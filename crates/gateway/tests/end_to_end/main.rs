@@ -13,6 +13,7 @@ mod door;
 mod failures;
 mod http1;
 mod http2;
+mod http2_floods;
 mod http2_upstreams;
 mod lifecycle;
 mod observability;

@@ -29,6 +29,11 @@ impl Recorded {
         let grpc = grpc::is_grpc(response.headers());
         response.map(|body| Self { body, finish, grpc })
     }
+
+    /// The rest will not leave: the record says why.
+    pub(crate) fn give_up(&mut self, fault: &Fault) {
+        self.finish.failed(fault);
+    }
 }
 
 impl http_body::Body for Recorded {

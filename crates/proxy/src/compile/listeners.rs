@@ -9,11 +9,12 @@ use gwanmun_config::{ByteSize, Diagnostic, Diagnostics, Span, Spanned, Timespan}
 
 use crate::compile::Context;
 use crate::listen::tls::{ClientCertificates, certified_key, server_config};
-use crate::plan::{Limits, ListenAddress, Listener};
-use crate::spec::{ClientAuth, GatewaySpec, LimitsSpec, ListenerSpec, ListenerTlsSpec};
+use crate::plan::{Http2Limits, Limits, ListenAddress, Listener};
+use crate::spec::{ClientAuth, GatewaySpec, Http2LimitsSpec, LimitsSpec, ListenerSpec, ListenerTlsSpec};
 
 /// Connection-level bounds below these make no sense.
 const LEAST_HEADER_BYTES: u64 = 1024;
+const LEAST_SETTINGS: u32 = 2;
 
 pub(super) fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Vec<Listener> {
     check_limits(&spec.limits, diagnostics);
@@ -127,6 +128,15 @@ fn check_limits(limits: &LimitsSpec, diagnostics: &mut Diagnostics) {
     if let Some(bytes) = limits.header_bytes.as_ref().filter(|bytes| bytes.value.0 < LEAST_HEADER_BYTES) {
         diagnostics.push(Diagnostic::error("header-bytes below 1KiB would refuse every browser", bytes.span));
     }
+    if let Some(settings) = limits.http2.settings.as_ref().filter(|settings| settings.value < LEAST_SETTINGS) {
+        diagnostics.push(Diagnostic::error(
+            format!(
+                "found {}, wanted at least {LEAST_SETTINGS}: every client sends its settings and acknowledges ours",
+                settings.value
+            ),
+            settings.span,
+        ));
+    }
     let counts = [
         ("header-count", limits.header_count.as_ref().map(|count| (count.value == 0, count.span))),
         ("cookies", limits.cookies.as_ref().map(|count| (count.value == 0, count.span))),
@@ -173,5 +183,28 @@ fn limits(layers: &[&LimitsSpec]) -> Limits {
             .find_map(|layer| layer.streams.as_ref())
             .map_or(defaults.streams, |streams| streams.value),
         body_bytes: layers.iter().find_map(|layer| layer.body_bytes.as_ref()).map(|size| size.value.0),
+        http2: http2_limits(layers),
+    }
+}
+
+fn http2_limits(layers: &[&LimitsSpec]) -> Http2Limits {
+    let defaults = Http2Limits::default();
+    let count = |pick: fn(&Http2LimitsSpec) -> Option<u32>, default| {
+        layers.iter().find_map(|layer| pick(&layer.http2)).unwrap_or(default)
+    };
+    let interval = layers.iter().find_map(|layer| layer.http2.interval);
+    let table = layers.iter().find_map(|layer| layer.http2.header_table_bytes.as_ref());
+    Http2Limits {
+        interval: interval.map_or(defaults.interval, |span| span.0),
+        resets: count(|http2| http2.resets, defaults.resets),
+        provoked_resets: count(|http2| http2.provoked_resets, defaults.provoked_resets),
+        pings: count(|http2| http2.pings, defaults.pings),
+        settings: count(|http2| http2.settings.as_ref().map(|settings| settings.value), defaults.settings),
+        empty_frames: count(|http2| http2.empty_frames, defaults.empty_frames),
+        priorities: count(|http2| http2.priorities, defaults.priorities),
+        window_updates: count(|http2| http2.window_updates, defaults.window_updates),
+        other_frames: count(|http2| http2.other_frames, defaults.other_frames),
+        header_table_bytes: table
+            .map_or(defaults.header_table_bytes, |size| u32::try_from(size.value.0).unwrap_or(u32::MAX)),
     }
 }

@@ -36,6 +36,12 @@ pub(super) fn text(totals: &Totals, reloads: &Reloads, dropped: u64) -> String {
         let labels = [("code", code.name()), ("reason", reason.name())];
         sample(&mut out, "gwanmun_fault_reasons_total", &labels, *count);
     }
+    let help = "Clients' connections that the gateway ended, by listener and reason.";
+    family(&mut out, "gwanmun_connections_aborted_total", "counter", help);
+    for ((listener, why), count) in &totals.aborts {
+        let labels = [("listener", &**listener), ("reason", why.name())];
+        sample(&mut out, "gwanmun_connections_aborted_total", &labels, *count);
+    }
     family(&mut out, "gwanmun_in_flight", "gauge", "Requests not yet finished, by listener.");
     for (listener, count) in &totals.in_flight {
         sample(&mut out, "gwanmun_in_flight", &[("listener", listener)], *count);
@@ -133,7 +139,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use crate::sanitized::{Sanitized, What};
-    use gwanmun_core::{Code, Reason};
+    use gwanmun_core::{Abort, Code, Reason};
 
     use super::super::{ConnectionState, Metrics, Reload, RouteLabels, Shape};
 
@@ -154,6 +160,7 @@ mod tests {
         }
         worker.fault(Code::UpstreamUnreachable, Some(Reason::ConnectionRefused));
         worker.retry(Reason::StaleConnection);
+        worker.aborted(0, Abort::Pings);
         let _request = worker.in_flight(0);
         let _connection = worker.upstream_connection(0, ConnectionState::Active);
         let mut sanitized = Sanitized::NOTHING;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gwanmun_core::{Code, Reason};
+use gwanmun_core::{Abort, Code, Reason};
 
 use super::RouteLabels;
 use super::series::{BUCKETS, RouteSeries};
@@ -21,6 +21,8 @@ pub(super) struct Totals {
     pub(super) sanitized: BTreeMap<What, u64>,
     pub(super) reasons: BTreeMap<(Code, Reason), u64>,
     pub(super) retries: BTreeMap<Reason, u64>,
+    /// By listener.
+    pub(super) aborts: BTreeMap<(Arc<str>, Abort), u64>,
     /// By listener.
     pub(super) in_flight: BTreeMap<Arc<str>, u64>,
     /// Refused connections by listener and reason.
@@ -60,6 +62,9 @@ impl Totals {
         }
         for (reason, count) in worker.retries() {
             *self.retries.entry(reason).or_default() += count;
+        }
+        for ((listener, why), count) in worker.aborts() {
+            *self.aborts.entry((Arc::clone(listener), why)).or_default() += count;
         }
         for (listener, count) in worker.listeners() {
             let sum = self.in_flight.entry(Arc::clone(listener)).or_default();

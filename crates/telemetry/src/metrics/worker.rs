@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gwanmun_core::{Code, Reason};
+use gwanmun_core::{Abort, Code, Reason};
 
 use super::Shape;
 use super::cells::Cells;
@@ -26,6 +26,7 @@ pub struct WorkerMetrics {
     sanitized: Cells,
     reasons: Cells,
     retries: Cells,
+    aborts: Cells,
     in_flight: Cells,
     refused: Cells,
     connections: Cells,
@@ -80,6 +81,13 @@ impl WorkerMetrics {
         }
     }
 
+    /// Counts a client's connection that was ended at this listener.
+    pub fn aborted(&self, listener: usize, why: Abort) {
+        if let Some(reason) = Abort::ALL.iter().position(|known| *known == why) {
+            self.aborts.add(listener * Abort::ALL.len() + reason, 1);
+        }
+    }
+
     /// Counts a request as in flight at this listener until the guard goes.
     #[must_use]
     pub fn in_flight(self: &Arc<Self>, listener: usize) -> InFlight {
@@ -111,6 +119,7 @@ impl WorkerMetrics {
             sanitized: Cells::new(What::ALL.len()),
             retries: Cells::new(Reason::ALL.len()),
             reasons: Cells::new(Code::ALL.len() * Reason::ALL.len()),
+            aborts: Cells::new(shape.listeners.len() * Abort::ALL.len()),
             in_flight: Cells::new(shape.listeners.len()),
             refused: Cells::new(shape.listeners.len() * Refusal::ALL.len()),
             connections: Cells::new(shape.upstreams.len() * CONNECTION_CELLS),
@@ -143,6 +152,13 @@ impl WorkerMetrics {
     pub(super) fn retries(&self) -> impl Iterator<Item = (Reason, u64)> {
         let reasons = Reason::ALL.iter().enumerate();
         reasons.map(|(index, reason)| (*reason, self.retries.value(index))).filter(|(_, count)| *count > 0)
+    }
+
+    /// The reasons for which connections were ever ended, by listener.
+    pub(super) fn aborts(&self) -> impl Iterator<Item = ((&Arc<str>, Abort), u64)> {
+        let listeners = self.shape.listeners.iter();
+        let pairs = listeners.flat_map(|listener| Abort::ALL.iter().map(move |why| (listener, *why)));
+        pairs.enumerate().map(|(index, pair)| (pair, self.aborts.value(index))).filter(|(_, count)| *count > 0)
     }
 
     pub(super) fn listeners(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
