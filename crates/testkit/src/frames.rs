@@ -103,6 +103,12 @@ impl Frames {
         self.connection.send(bytes).await;
     }
 
+    /// One to send with and one to receive with, which acknowledges nothing.
+    pub fn split(self) -> (Connection, Self) {
+        let (to, connection) = self.connection.split();
+        (to, Self { connection })
+    }
+
     /// The next frame; `None` at the end of the connection. What has to be acknowledged is acknowledged.
     pub async fn next(&mut self) -> Option<Frame> {
         let frame = patiently("a frame", receive(&mut self.connection)).await.ok()?;
@@ -145,7 +151,7 @@ impl Frames {
     /// Sends what `rounds` makes, one after the other, and reads all the time, until the connection ends; at most `limit`
     /// rounds.
     pub async fn flood(self, limit: u32, mut rounds: impl FnMut(u32) -> Vec<u8> + Send + 'static) -> Goodbye {
-        let (mut to, mut from) = self.connection.split();
+        let (mut to, mut from) = self.split();
         let sending = tokio::spawn(async move {
             for round in 0..limit {
                 if to.try_send(rounds(round)).await.is_err() {
@@ -155,7 +161,7 @@ impl Frames {
             to
         });
         let mut goodbye = Goodbye::default();
-        while let Ok(frame) = patiently("the end of an attacker", receive(&mut from)).await {
+        while let Ok(frame) = patiently("the end of an attacker", receive(&mut from.connection)).await {
             if frame.kind == kind::GOAWAY {
                 goodbye = Goodbye::of(&frame);
             }

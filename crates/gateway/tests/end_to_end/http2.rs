@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gwanmun_testkit::frames::{Frames, Outcome, fields, flag, frame, kind};
 use gwanmun_testkit::{Http2, Reply, Speaks, Upstream, patiently};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -212,4 +213,35 @@ async fn a_connection_without_streams_is_closed_in_the_end() {
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
     let said = patiently("the end of an idle connection", client.rest()).await.unwrap_or_default();
     assert!(said.windows(4).any(|frame| frame == [8, 7, 0, 0]), "no GOAWAY of 8 bytes in {said:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_drains_finishes_its_streams_and_acts_on_no_new_ones() {
+    let (upstream, release) = holding(Speaks::Http1).await;
+    let gateway = start(&all_to(upstream.url())).await;
+    let mut client = Frames::connect(gateway.web()).await;
+    let get = |stream, path| {
+        let fields =
+            fields(&[(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", "gateway.test")]);
+        frame(kind::HEADERS, flag::WHOLE, stream, fields)
+    };
+    client.send(get(1, "/held")).await;
+    upstream.arrived(1).await;
+    gateway.signal("TERM");
+    let warning = client.next_of(kind::GOAWAY).await.unwrap();
+    assert_eq!(warning.payload[..8], [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    // Sent before the client could know, so it counts (RFC 9113 section 6.8).
+    client.send(get(3, "/")).await;
+    assert_eq!(client.outcome(3).await, Outcome::Answered(200));
+    let last = client.next_of(kind::GOAWAY).await.unwrap();
+    assert_eq!(last.payload[..8], [0, 0, 0, 3, 0, 0, 0, 0]);
+    client.send(get(5, "/")).await;
+    client.send(frame(kind::PING, 0, 0, "are you?")).await;
+    assert_eq!(client.next_of(kind::PING).await.unwrap().payload, "are you?", "it goes on");
+    release.send_replace(true);
+    assert_eq!(client.outcome(1).await, Outcome::Answered(200));
+    while let Some(frame) = client.next().await {
+        assert_ne!(frame.stream, 5, "not a word about it: it may be sent to somebody else");
+    }
+    assert_eq!(gateway.ended().await, 0);
 }
