@@ -126,12 +126,17 @@ fn bounds_under_which_nothing_is_served_are_refused_wherever_they_stand() {
         "limits: {header-count: 0}",
         "limits: {streams: 0}",
         "limits: {cookies: 0}",
+        "limits: {http2: {settings: 1}}",
+        "limits: {http2: {ping: 1}}",
         "listeners: [{address: '127.0.0.1:8080', limits: {connections: 0}}]",
         "{limits: {connections: 0}, listeners: [{address: '127.0.0.1:8080', limits: {connections: 1}}]}",
     ] {
         assert_eq!(mistakes(bad).len(), 1, "{bad}");
     }
-    assert!(mistakes("{workers: 1, limits: {connections: 1, header-count: 1, streams: 1}}").is_empty());
+    assert!(
+        mistakes("{workers: 1, limits: {connections: 1, header-count: 1, streams: 1, http2: {settings: 2, pings: 0}}}")
+            .is_empty()
+    );
 }
 
 #[test]

@@ -28,7 +28,10 @@ struct Siege {
 
 impl Siege {
     async fn begin(limits: &str) -> Self {
-        let upstream = Upstream::answering(Speaks::Http1, async |_| Response::new(Reply::from("ok"))).await;
+        let upstream = Upstream::answering(Speaks::Http1, async |request| {
+            Response::new(Reply::from(vec![b'x'; if request.uri().path() == "/large" { 1 << 20 } else { 2 }]))
+        })
+        .await;
         let gateway = start(&format!("workers: 1\nlimits: {limits}\n{}", all_to(upstream.url()))).await;
         let mut http2 = Http2::tcp(gateway.web()).await;
         let mut http1 = gateway.connect().await;
@@ -66,12 +69,17 @@ impl Siege {
         );
         let series = format!(r#"gwanmun_connections_aborted_total{{listener="web",reason="{reason}"}}"#);
         assert_eq!(self.gateway.metric(&series).await, Some(1.0));
+        self.survived(reason).await;
+    }
+
+    /// The decent clients noticed nothing, and the gateway is as it was.
+    async fn survived(self, attack: &str) {
         self.over.store(true, Ordering::Relaxed);
         for client in self.decent {
             assert!(patiently("decent clients", client).await.expect("decent clients are served") > 0);
         }
         let growth = self.gateway.peak_memory().saturating_sub(self.before);
-        assert!(growth < GROWTH, "{reason}: the gateway grew by {growth} bytes");
+        assert!(growth < GROWTH, "{attack}: the gateway grew by {growth} bytes");
         let in_flight = r#"gwanmun_in_flight{listener="web"}"#;
         eventually("the end of all requests", async || {
             (self.gateway.metric(in_flight).await == Some(0.0)).then_some(())
@@ -210,4 +218,24 @@ async fn half_a_preface_is_not_waited_for_either() {
     let mut client = Connection::tcp(gateway.web()).await;
     client.send(&PREFACE[..10]).await;
     client.closed().await;
+}
+
+#[tokio::test]
+async fn windows_that_stay_shut() {
+    let siege = Siege::begin("{idle-timeout: 1s}").await;
+    let mut attacker = Frames::with_settings(siege.gateway.web(), &[(1, 0), (4, 0)]).await;
+    let large = [(":method", "GET"), (":scheme", "http"), (":path", "/large"), (":authority", "gateway.test")];
+    let streams = (0..100).map(|number| number * 2 + 1);
+    let requests: Vec<_> =
+        streams.flat_map(|stream| frame(kind::HEADERS, flag::WHOLE, stream, fields(&large))).collect();
+    attacker.send(requests).await;
+    let (mut answered, mut reset) = (0, 0);
+    while let Some(frame) = attacker.next().await {
+        answered += u32::from(frame.kind == kind::HEADERS);
+        reset += u32::from(frame.kind == kind::RST_STREAM);
+    }
+    assert_eq!((answered, reset), (100, 100), "and in the end the connection is idle, and closed");
+    let given_up = r#"gwanmun_faults_total{code="request-timeout"}"#;
+    assert_eq!(siege.gateway.metric(given_up).await, Some(100.0));
+    siege.survived("windows").await;
 }

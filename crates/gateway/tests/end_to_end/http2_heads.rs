@@ -202,11 +202,12 @@ async fn an_answer_that_is_not_taken_is_given_up_and_the_upstream_is_free_again(
         assert_eq!(client.outcome(1).await, Outcome::Answered(200));
         let (mut to, mut client) = client.split();
         let trickling = tokio::spawn(async move {
-            while trickle {
-                to.send(frame(kind::WINDOW_UPDATE, 0, 1, 1_u32.to_be_bytes())).await;
+            if !trickle {
+                std::future::pending::<()>().await;
+            }
+            while to.try_send(frame(kind::WINDOW_UPDATE, 0, 1, 1_u32.to_be_bytes())).await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            std::future::pending::<()>().await;
         });
         assert_eq!(client.next_of(kind::RST_STREAM).await.map(|reset| reset.stream), Some(1));
         trickling.abort();

@@ -196,3 +196,30 @@ async fn a_stream_lives_on_while_the_gateway_drains() {
     assert_eq!(said(&mut client).await, "12 bytes");
     assert_eq!(gateway.ended().await, 0);
 }
+
+/// What a browser would do, in Node.
+const NODE: &str = r"
+const client = require('http2').connect(process.argv[1]);
+client.on('remoteSettings', settings => {
+  if (!settings.enableConnectProtocol) throw new Error('no extended CONNECT');
+  const stream = client.request({
+    ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/chat?room=1',
+    'sec-websocket-version': '13', 'sec-websocket-protocol': 'chat',
+  });
+  let all = '';
+  stream.on('response', head => { all += head[':status'] + head['sec-websocket-protocol']; stream.write('ping'); });
+  stream.on('data', data => { all += data; if (all.endsWith('helloping')) stream.end(); });
+  stream.on('end', () => { console.log(all); client.close(); });
+});
+";
+
+#[tokio::test]
+async fn another_client_speaks_it_too() {
+    let upstream = echo().await;
+    let gateway = start(&all_to(&upstream.url())).await;
+    let mut command = Command::new("node");
+    command.args(["-e", NODE, &format!("http://{}", gateway.web())]);
+    let output = patiently("node", tokio::task::spawn_blocking(move || command.output())).await.unwrap().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "200chathelloping4 bytes", "{complaint}");
+}
