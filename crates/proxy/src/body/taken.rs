@@ -116,3 +116,42 @@ impl Drop for Telling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(20);
+
+    /// A stream whose body does this each time it is polled, and never ends.
+    fn stream(does: impl Fn() -> Done + Unpin) -> (impl Future<Output = ()> + Unpin, Latest) {
+        let latest = Latest::default();
+        let told = Rc::clone(&latest);
+        let endless = poll_fn(move |_| {
+            told.set(does());
+            Poll::Pending
+        });
+        (endless, latest)
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_is_not_taken_ends_the_stream() {
+        let began = Instant::now();
+        let first = Cell::new(true);
+        let (stream, latest) = stream(move || if first.replace(false) { Done::Handed } else { Done::Nothing });
+        Patient::new(stream, Rc::clone(&latest), PATIENCE).await;
+        assert!(began.elapsed() >= PATIENCE);
+        assert_eq!(latest.get(), Done::Nothing, "no other stream is given up");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_waits_for_its_upstream_goes_on() {
+        for done in [Done::Waited, Done::Nothing] {
+            let (stream, latest) = stream(move || done);
+            let patient = Patient::new(stream, latest, PATIENCE);
+            assert!(tokio::time::timeout(PATIENCE * 3, patient).await.is_err(), "{done:?}");
+        }
+    }
+}

@@ -15,6 +15,10 @@ const PER_FIELD: usize = 32;
 pub(super) fn check(head: &Parts, limits: &Limits) -> Result<(), Fault> {
     let malformed = |why| Err(Fault::new(Code::MalformedRequest, why));
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.uri_bytes {
+        // The door has a status of its own for that.
+        return Ok(());
+    }
     let mut size = target + head.uri.authority().map_or(0, |authority| authority.as_str().len()) + 4 * PER_FIELD;
     for (name, value) in &head.headers {
         size += name.as_str().len() + value.len() + PER_FIELD;
@@ -35,4 +39,44 @@ pub(super) fn check(head: &Parts, limits: &Limits) -> Result<(), Fault> {
         return malformed("an HTTP/2 request has neither :authority nor host");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(target: &str, fields: &[(&'static str, &str)]) -> Option<Code> {
+        let mut request = http::Request::builder().uri(target);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let limits = Limits { header_bytes: 1000, header_count: 4, ..Limits::default() };
+        check(&request.body(()).unwrap().into_parts().0, &limits).err().map(|fault| fault.code())
+    }
+
+    #[test]
+    fn a_decent_head_passes() {
+        assert_eq!(checked("http://a/", &[("x", "a b"), ("y", "")]), None);
+        assert_eq!(checked("https://a/", &[]), None);
+        assert_eq!(checked("/", &[("host", "a")]), None);
+    }
+
+    #[test]
+    fn blanks_around_values_other_schemes_and_no_host_are_refused() {
+        for value in [" a", "a ", "\ta", "a\t", " "] {
+            assert_eq!(checked("http://a/", &[("x", value)]), Some(Code::MalformedRequest), "{value:?}");
+        }
+        assert_eq!(checked("ftp://a/", &[]), Some(Code::MalformedRequest));
+        assert_eq!(checked("/", &[]), Some(Code::MalformedRequest));
+    }
+
+    #[test]
+    fn fields_are_counted_and_weighed() {
+        assert_eq!(checked("http://a/", &[("x", "1"); 4]), None);
+        assert_eq!(checked("http://a/", &[("x", "1"); 5]), Some(Code::HeadersTooLarge));
+        assert_eq!(checked("http://a/", &[("x", &"1".repeat(800))]), None);
+        assert_eq!(checked("http://a/", &[("x", &"1".repeat(900))]), Some(Code::HeadersTooLarge));
+        assert_eq!(checked(&format!("http://a/{}", "1".repeat(900)), &[]), Some(Code::HeadersTooLarge));
+        assert_eq!(checked(&format!("http://a/{}", "1".repeat(9000)), &[]), None, "it is refused for its target");
+    }
 }
