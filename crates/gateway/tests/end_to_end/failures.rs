@@ -377,6 +377,40 @@ async fn bytes_behind_an_answer_never_become_the_next_one() {
 }
 
 #[tokio::test]
+async fn what_an_answer_may_not_have_never_reaches_the_next_client() {
+    const FORGED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+    let interim = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100);
+    for (why, answer, status) in [
+        ("no content", "HTTP/1.1 204 No Content\r\nContent-Length: 52\r\n\r\n", 204),
+        ("no chunks", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", 204),
+        ("not modified", "HTTP/1.1 304 Not Modified\r\n\r\n", 304),
+        ("reset content", "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n", 205),
+        ("switched unasked", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 502),
+        ("interim flood", &interim, 502),
+        ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n", 502),
+    ] {
+        let answer = format!("{answer}{FORGED}");
+        let upstream = Script::play(move |mut connection, number| {
+            let answer = answer.clone();
+            async move {
+                while connection.request().await.is_ok() {
+                    let honest = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest";
+                    let _ = connection.try_send(if number == 0 { &answer } else { honest }).await;
+                }
+            }
+        })
+        .await;
+        // One worker, so that a connection that was kept would be used again.
+        let gateway = start(&format!("workers: 1\n{}", all_to(&upstream.url()))).await;
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(client.head().await.unwrap().status(), status, "{why}");
+        assert_eq!(gateway.get("/").await.text(), "honest", "{why}");
+        assert_eq!(upstream.connections(), 2, "{why}");
+    }
+}
+
+#[tokio::test]
 async fn bytes_that_come_late_behind_an_answer_never_become_the_next_one() {
     let (say, mut said) = tokio::sync::mpsc::channel::<()>(1);
     let say = std::sync::Mutex::new(Some(say));
