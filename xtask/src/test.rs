@@ -23,6 +23,9 @@ const TOOLS: &[Tool] = &[
     tool("openssl", "openssl"),
 ];
 
+/// What the slow tier compares it with.
+const SLOW_TOOLS: &[Tool] = &[tool("nginx", "nginx"), tool("haproxy", "haproxy")];
+
 /// Set for tests of the slow tier, which are `#[ignore]`d otherwise.
 const FULL: &str = "GWANMUN_FULL";
 
@@ -71,6 +74,7 @@ fn slow_tier(steps: &mut Steps, counts: &mut TestCounts) -> Result<(), Failure> 
     let mut ignored = workspace::cargo(["test", "--workspace", "--no-fail-fast"]);
     ignored.args(targets).args(["--", "--ignored"]);
     ignored.env(FULL, "1");
+    steps.step("tools of the slow tests", || tools::ensure(SLOW_TOOLS))?;
     counts.forget_skipped();
     steps.step("slow tests", || run_counted(ignored, counts))?;
     steps.step("bench smoke", || bench::run(&["--quick", "--only", "h1"]))

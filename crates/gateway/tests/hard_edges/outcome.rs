@@ -26,8 +26,10 @@ pub(crate) fn judge(form: &Form, heard: &Heard, received: &[Received]) -> Result
         let line = "GET /second HTTP/1.1".to_owned();
         wanted.push(Seen { line, fields: Vec::new(), body: Vec::new(), trailers: Vec::new() });
     }
-    let whole: Vec<_> = received.iter().filter(|request| request.broken.is_none()).collect();
-    let broken: Vec<_> = received.iter().filter(|request| request.broken.is_some()).collect();
+    let (whole, broken): (Vec<_>, Vec<_>) = received.iter().partition(|request| request.is_whole());
+    if let Some(flawed) = whole.iter().find(|request| request.flaw.is_some()) {
+        return Err(format!("the upstream saw something malformed: {:?}", flawed.flaw));
+    }
     if whole.len() != wanted.len() {
         return Err(format!("{} requests reached the upstream whole, {} were wanted", whole.len(), wanted.len()));
     }
@@ -65,11 +67,14 @@ pub(crate) fn judge(form: &Form, heard: &Heard, received: &[Received]) -> Result
         return Err("something broken reached the upstream".to_owned());
     }
     let mut answers = heard.answers.iter();
-    for (number, _) in wanted.iter().enumerate() {
-        let status = if matches!(form.end, End::Switched(_)) { 101 } else { 200 };
+    for wanted in &wanted {
+        let (status, path) = match form.end {
+            End::Switched(_) => (101, None),
+            _ => (200, wanted.line.split(' ').nth(1)),
+        };
         match answers.next() {
-            Some(answer) if answer.status == status => {}
-            other => return Err(format!("answer {number} is {:?}", other.map(|answer| answer.status))),
+            Some(answer) if answer.status == status && answer.field("x-path") == path => {}
+            other => return Err(format!("the answer to {} is {:?}", wanted.line, other.map(|answer| answer.status))),
         }
     }
     match (form.end, answers.next()) {
@@ -121,8 +126,9 @@ fn name_of(line: &[u8]) -> &[u8] {
 /// What somebody made of a form, in the words of [`Form::outcome`] and some more.
 pub(crate) fn describe(form: &Form, heard: &Heard, received: &[Received]) -> String {
     let is_second = |request: &&Received| request.path() == "/second";
-    let whole: Vec<_> = received.iter().filter(|request| request.broken.is_none()).collect();
+    let whole: Vec<_> = received.iter().filter(|request| request.is_whole()).collect();
     let broken = received.len() - whole.len();
+    let flawed = whole.iter().any(|request| request.flaw.is_some());
     let second = whole.iter().any(|request| is_second(request));
     let mine: Vec<_> = whole.iter().filter(|request| !is_second(request)).collect();
     let swallowed = mine.iter().any(|request| request.body.windows(11).any(|window| window == b"GET /second"));
@@ -137,10 +143,13 @@ pub(crate) fn describe(form: &Form, heard: &Heard, received: &[Received]) -> Str
         "**smuggled**".to_owned()
     } else if mine.len() > form.seen.len().max(1) {
         format!("**{} requests**", mine.len())
+    } else if flawed {
+        "**passed as it is**".to_owned()
     } else {
         "passed".to_owned()
     };
     match (mine.len(), second) {
+        (0, _) if form.end == End::Gone && own.is_none() => "cut".to_owned(),
         (0, _) if broken > 0 => format!("cut, {tail}"),
         (0, true) => format!("{}, next passed", heard.answers.first().map_or(0, |answer| answer.status)),
         (0, false) if !heard.rest.is_empty() && own.is_none() => "answered without a head".to_owned(),

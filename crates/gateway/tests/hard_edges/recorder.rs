@@ -8,8 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
-/// The path whose answer is `101`.
-pub(crate) const SWITCH: &str = "/switch";
+/// The path that upgrades.
+const SWITCH: &str = "/switch";
+const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
 
 /// A running service; dropped, it accepts nothing more.
 pub(crate) struct Recorder {
@@ -27,11 +28,25 @@ pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
     /// The fields after the body.
     pub(crate) trailers: Vec<Vec<u8>>,
-    /// What it is instead, where it is not a whole and unambiguous request.
-    pub(crate) broken: Option<String>,
+    /// What is wrong with it.
+    pub(crate) flaw: Option<Flaw>,
+}
+
+/// Why something is no good request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// The connection ended before it did.
+    BrokenOff,
+    /// It is malformed or ambiguous in itself: whoever sent it passed on what it should have refused or cleaned.
+    Malformed(String),
 }
 
 impl Received {
+    /// Whether it is all there, good or not.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.flaw != Some(Flaw::BrokenOff)
+    }
+
     /// The request line.
     pub(crate) fn line(&self) -> String {
         self.head.first().map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default()
@@ -50,7 +65,7 @@ impl std::fmt::Debug for Received {
             .field("head", &text(&self.head))
             .field("body", &self.body.escape_ascii().to_string())
             .field("trailers", &text(&self.trailers))
-            .field("broken", &self.broken)
+            .field("flaw", &self.flaw)
             .finish()
     }
 }
@@ -145,37 +160,38 @@ impl Reader {
         loop {
             let mut request = Received::default();
             let outcome = self.request(&mut request).await;
+            let readable = outcome.is_ok();
             match outcome {
                 Ok(false) => return,
-                Ok(true) => {}
-                Err(why) => {
+                Ok(true) => request.flaw = flaw_of(&request).map(Flaw::Malformed),
+                Err(flaw) => {
                     request.body.append(&mut self.ahead);
-                    request.broken = Some(why);
+                    request.flaw = Some(flaw);
                 }
             }
-            let (whole, path) = (request.broken.is_none(), request.path());
-            if whole && path == SWITCH {
-                let _ = self
-                    .stream
-                    .write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
-                    .await;
+            let path = request.path();
+            let told = if request.flaw.is_none() { format!("X-Path: {path}\r\n") } else { String::new() };
+            let upgrade = request.head.iter().any(|line| line.to_ascii_lowercase().starts_with(b"upgrade:"));
+            let switches = readable && path == SWITCH && upgrade;
+            if switches {
+                let _ = self.stream.write_all(SWITCHED.as_bytes()).await;
                 let _ = self.stream.read_to_end(&mut self.ahead).await;
                 request.body.append(&mut self.ahead);
             }
             self.busy.book.lock().unwrap().received.push(request);
             self.busy.set(!self.ahead.is_empty());
-            if !whole {
+            if switches || !readable {
                 return;
             }
-            let answer = format!("HTTP/1.1 200 OK\r\nX-Path: {path}\r\nContent-Length: 0\r\n\r\n");
-            if path == SWITCH || self.stream.write_all(answer.as_bytes()).await.is_err() {
+            let answer = format!("HTTP/1.1 200 OK\r\n{told}Content-Length: 0\r\n\r\n");
+            if self.stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
             }
         }
     }
 
     /// Reads a request; `false` where the connection ended instead.
-    async fn request(&mut self, request: &mut Received) -> Result<bool, String> {
+    async fn request(&mut self, request: &mut Received) -> Result<bool, Flaw> {
         if self.ahead.is_empty() && self.more().await.is_err() {
             return Ok(false);
         }
@@ -191,22 +207,26 @@ impl Reader {
         match (length, coding) {
             (None, None) => {}
             (Some(length), None) => {
-                let length: usize = length.parse().map_err(|_| format!("Content-Length: {length}"))?;
+                let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+                let length: usize =
+                    length.parse().ok().filter(|_| digits).ok_or_else(|| malformed(format!("length {length}")))?;
                 while self.ahead.len() < length {
                     self.more().await?;
                 }
                 request.body = self.ahead.drain(..length).collect();
             }
-            (None, Some(coding)) if coding == "chunked" => self.chunks(request).await?,
-            both => return Err(format!("length and coding: {both:?}")),
+            (None, Some(coding)) if coding.eq_ignore_ascii_case("chunked") => self.chunks(request).await?,
+            both => return Err(malformed(format!("length and coding: {both:?}"))),
         }
         Ok(true)
     }
 
-    async fn chunks(&mut self, request: &mut Received) -> Result<(), String> {
+    async fn chunks(&mut self, request: &mut Received) -> Result<(), Flaw> {
         loop {
-            let line = String::from_utf8_lossy(&self.line().await?).into_owned();
-            let size = usize::from_str_radix(&line, 16).map_err(|_| format!("a chunk with the size '{line}'"))?;
+            let line = self.line().await?;
+            let digits = !line.is_empty() && line.iter().all(u8::is_ascii_hexdigit);
+            let size = std::str::from_utf8(&line).ok().and_then(|line| usize::from_str_radix(line, 16).ok());
+            let size = size.filter(|_| digits).ok_or_else(|| malformed(format!("size '{}'", line.escape_ascii())))?;
             if size == 0 {
                 break;
             }
@@ -215,7 +235,7 @@ impl Reader {
             }
             request.body.extend(self.ahead.drain(..size));
             if !self.line().await?.is_empty() {
-                return Err("a chunk longer than told".to_owned());
+                return Err(malformed("a chunk longer than told".to_owned()));
             }
         }
         loop {
@@ -227,33 +247,52 @@ impl Reader {
         }
     }
 
-    async fn line(&mut self) -> Result<Vec<u8>, String> {
+    async fn line(&mut self) -> Result<Vec<u8>, Flaw> {
         let end = loop {
             match self.ahead.windows(2).position(|pair| pair == b"\r\n") {
                 Some(end) => break end,
                 None => self.more().await?,
             }
         };
-        let line: Vec<u8> = self.ahead.drain(..end + 2).take(end).collect();
-        match line.iter().any(|byte| b"\r\n\0".contains(byte)) {
-            true => Err(format!("the line '{}'", line.escape_ascii())),
-            false => Ok(line),
-        }
+        Ok(self.ahead.drain(..end + 2).take(end).collect())
     }
 
-    async fn more(&mut self) -> Result<(), String> {
+    async fn more(&mut self) -> Result<(), Flaw> {
         match self.stream.read_buf(&mut self.ahead).await {
             Ok(read) if read > 0 => {
                 self.busy.set(true);
                 Ok(())
             }
-            _ => Err("it broke off".to_owned()),
+            _ => Err(Flaw::BrokenOff),
         }
     }
 }
 
+fn malformed(what: String) -> Flaw {
+    Flaw::Malformed(what)
+}
+
+/// What is malformed in the lines of a request, though its end is plain.
+fn flaw_of(request: &Received) -> Option<String> {
+    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    let bad_line = |line: &&Vec<u8>| {
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+        line.iter().any(is_control) || !line.contains(&b':') || name.is_empty() || !name.iter().all(is_token)
+    };
+    let start = request.head.first()?;
+    let words: Vec<_> = start.split(|&byte| byte == b' ').collect();
+    let good_start = words.len() == 3
+        && words[2].starts_with(b"HTTP/1.")
+        && !words[1].is_empty()
+        && !start.iter().any(|byte| is_control(byte) || *byte == b'\t');
+    let flawed =
+        if good_start { request.head.iter().skip(1).chain(&request.trailers).find(bad_line) } else { Some(start) };
+    flawed.map(|line| line.escape_ascii().to_string())
+}
+
 /// The value of a field that may be there once.
-fn only(head: &[Vec<u8>], name: &str) -> Result<Option<String>, String> {
+fn only(head: &[Vec<u8>], name: &str) -> Result<Option<String>, Flaw> {
     let mut values = head.iter().skip(1).filter_map(|line| {
         let line = String::from_utf8_lossy(line);
         let (found, value) = line.split_once(':')?;
@@ -261,6 +300,6 @@ fn only(head: &[Vec<u8>], name: &str) -> Result<Option<String>, String> {
     });
     match (values.next(), values.next()) {
         (first, None) => Ok(first),
-        (_, Some(_)) => Err(format!("{name} twice")),
+        (_, Some(_)) => Err(malformed(format!("{name} twice"))),
     }
 }
