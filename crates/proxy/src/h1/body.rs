@@ -6,6 +6,7 @@ use http::HeaderMap;
 use super::Malformed;
 use super::fields;
 use super::head::{Bounds, Found, Search, Unfit};
+use super::request::is_token_byte;
 
 /// What trailers may be.
 const TRAILERS: Bounds = Bounds { bytes: 16 * 1024, fields: 100 };
@@ -215,14 +216,52 @@ fn size(line: &[u8]) -> Result<u64, Malformed> {
     Ok(size)
 }
 
-/// Whether this could be `;name=value` any number of times. Quoted values are not taken apart: they are dropped, and what
-/// could end the line in another reader's eyes, a control character, is refused.
-fn are_extensions(text: &[u8]) -> bool {
-    let begins_well = match text.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
-        None => text.is_empty(),
-        Some(byte) => *byte == b';',
-    };
-    begins_well && !text.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t')
+/// Whether this is `;name` or `;name=value` any number of times, where a value is a token or quoted. They are dropped, but
+/// a quote that does not end may reach over the end of the line in another reader's eyes.
+fn are_extensions(mut text: &[u8]) -> bool {
+    while !text.is_empty() {
+        let Some((_, rest)) = skip_blanks(text).strip_prefix(b";").map(skip_blanks).and_then(split_token) else {
+            return false;
+        };
+        text = match skip_blanks(rest).strip_prefix(b"=").map(skip_blanks) {
+            None => rest,
+            Some(value) => {
+                match value.strip_prefix(b"\"").map_or_else(|| split_token(value).map(|(_, rest)| rest), behind_quoted)
+                {
+                    Some(rest) => rest,
+                    None => return false,
+                }
+            }
+        };
+    }
+    true
+}
+
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    text.get(blanks..).unwrap_or_default()
+}
+
+/// A token and what is behind it.
+fn split_token(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = text.iter().take_while(|byte| is_token_byte(**byte)).count();
+    (length > 0).then(|| text.split_at_checked(length)).flatten()
+}
+
+/// What is behind the end of a quoted string whose beginning has been read (RFC 9110 section 5.6.4).
+fn behind_quoted(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        match text {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', byte, rest @ ..] if is_quotable(*byte) => text = rest,
+            [byte, rest @ ..] if *byte != b'\\' && is_quotable(*byte) => text = rest,
+            _ => return None,
+        }
+    }
+}
+
+fn is_quotable(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
 }
 
 #[cfg(test)]
@@ -264,7 +303,7 @@ mod tests {
     #[test]
     fn chunks_are_joined_and_what_follows_is_left() {
         assert_eq!(
-            chunked(b"5\r\nhello\r\n0A ; a=\"b\";c\r\n0123456789\r\n0\r\n\r\nnext").unwrap().unwrap(),
+            chunked(b"5\r\nhello\r\n0A ; a=\"b;\\\"\" ;c\t= d;e\r\n0123456789\r\n0\r\n\r\nnext").unwrap().unwrap(),
             (b"hello0123456789".to_vec(), 0, b"next".to_vec())
         );
         assert_eq!(chunked(b"0\r\nx-sum: 1\r\n\r\n").unwrap().unwrap().1, 1);
@@ -291,6 +330,14 @@ mod tests {
             "00000000000000005\r\n",
             "ffffffffffffffff\r\n",
             "5 a\r\n",
+            "5;\r\n",
+            "5;=b\r\n",
+            "5;a=\r\n",
+            "5;a=\"b\r\n",
+            "5;a=\"b\\\"\r\n",
+            "5;a=\"b\"c\r\n",
+            "5;a b\r\n",
+            "5;a \r\n",
             "5,\r\n",
             "0\r\ncontent-length: 5\r\n\r\n",
             "0\r\ntransfer-encoding: chunked\r\n\r\n",

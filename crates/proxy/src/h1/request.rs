@@ -204,7 +204,7 @@ fn expects_to_continue(headers: &HeaderMap) -> bool {
 }
 
 /// Characters of a token (RFC 9110 section 5.6.2).
-fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
