@@ -92,6 +92,9 @@ pub(crate) fn exchange_of(
     if method == Method::CONNECT {
         problem = Some(Fault::new(Code::MalformedRequest, "CONNECT is for forward proxies"));
     }
+    if method == Method::TRACE {
+        problem = Some(Fault::new(Code::MalformedRequest, "TRACE would show what upstreams are told"));
+    }
     if limits.body_bytes.is_some_and(|limit| body.exact_length().is_some_and(|length| length > limit)) {
         problem = Some(Fault::new(Code::BodyTooLarge, "the body is larger than body-bytes"));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::form::{Form, Then};
+use crate::form::{Form, SECOND, Then};
 
 /// In how many writes a form is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,17 +64,27 @@ pub(crate) async fn exchange(address: SocketAddr, form: &Form, pieces: Pieces, q
             tokio::task::yield_now().await;
         }
     }
-    if form.then == Then::Finish {
-        let _ = stream.shutdown().await;
-    }
     let mut heard = Vec::new();
-    let closed = loop {
-        match tokio::time::timeout(quiet, stream.read_buf(&mut heard)).await {
-            Err(_) => break false,
-            Ok(Ok(read)) if read > 0 => {}
-            Ok(_) => break true,
+    let mut closed = false;
+    if matches!(form.then, Then::SecondInTurn | Then::FinishInTurn) {
+        while !closed && !heard.windows(4).any(|window| window == b"\r\n\r\n") {
+            match tokio::time::timeout(quiet, stream.read_buf(&mut heard)).await {
+                Err(_) => break,
+                Ok(read) => closed = !read.is_ok_and(|read| read > 0),
+            }
         }
-    };
+    }
+    match form.then {
+        Then::Second => {}
+        Then::SecondInTurn => drop(stream.write_all(SECOND.as_bytes()).await),
+        Then::Finish | Then::FinishInTurn => drop(stream.shutdown().await),
+    }
+    while !closed {
+        match tokio::time::timeout(quiet, stream.read_buf(&mut heard)).await {
+            Err(_) => break,
+            Ok(read) => closed = !read.is_ok_and(|read| read > 0),
+        }
+    }
     let mut rest = heard.as_slice();
     let mut answers = Vec::new();
     while let Some((answer, behind)) = answer(rest) {

@@ -31,10 +31,14 @@ pub(crate) struct Form {
 /// What the client does after the form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Then {
-    /// Sends [`SECOND`].
+    /// Sends [`SECOND`] right behind it.
     Second,
+    /// Sends [`SECOND`] when it has been answered.
+    SecondInTurn,
     /// Ends its side of the connection.
     Finish,
+    /// Ends its side of the connection when it has been answered.
+    FinishInTurn,
 }
 
 /// How a form ends.
@@ -167,18 +171,35 @@ impl Form {
         self
     }
 
+    /// The client ends its side when it has been answered.
+    pub(crate) fn finishing_in_turn(mut self) -> Self {
+        self.then = Then::FinishInTurn;
+        self
+    }
+
+    /// The second request waits for the answer to the first.
+    pub(crate) fn in_turn(mut self) -> Self {
+        self.then = Then::SecondInTurn;
+        self
+    }
+
     /// Why it is so.
     pub(crate) fn because(mut self, note: &'static str) -> Self {
         self.note = note;
         self
     }
 
-    /// All that the client sends.
+    /// What the client sends before it looks for an answer.
     pub(crate) fn sent(&self) -> Vec<u8> {
         match self.then {
             Then::Second => [&self.bytes, SECOND.as_bytes()].concat(),
-            Then::Finish => self.bytes.clone(),
+            Then::SecondInTurn | Then::Finish | Then::FinishInTurn => self.bytes.clone(),
         }
+    }
+
+    /// Whether a second request follows.
+    pub(crate) fn has_second(&self) -> bool {
+        matches!(self.then, Then::Second | Then::SecondInTurn)
     }
 
     /// What becomes of it, in the words of [`crate::outcome`].

@@ -1,7 +1,7 @@
 //! What came of a form: whether it is what was wanted of us, and in one or two words for whoever it was sent to.
 
 use crate::client::{Answer, Heard};
-use crate::form::{End, Form, Seen, Then};
+use crate::form::{End, Form, Seen};
 use crate::recorder::Received;
 
 /// The path of the request that is sent after every form, to see that nothing comes late.
@@ -20,7 +20,7 @@ const OURS: [&str; 7] = [
 
 /// Whether that is what was wanted; if not, what is wrong.
 pub(crate) fn judge(form: &Form, heard: &Heard, received: &[Received]) -> Result<(), String> {
-    let second = form.end == End::Kept && form.then == Then::Second;
+    let second = form.end == End::Kept && form.has_second();
     let mut wanted = form.seen.clone();
     if second {
         let line = "GET /second HTTP/1.1".to_owned();
@@ -95,6 +95,7 @@ fn is_problem(answer: &Answer, status: u16) -> Result<(), String> {
         400 => "malformed-request",
         413 => "body-too-large",
         414 => "uri-too-long",
+        417 => "expectation-failed",
         431 => "headers-too-large",
         501 => "unsupported-coding",
         505 => "unsupported-version",
@@ -129,7 +130,7 @@ pub(crate) fn describe(form: &Form, heard: &Heard, received: &[Received]) -> Str
     let whole: Vec<_> = received.iter().filter(|request| request.is_whole()).collect();
     let broken = received.len() - whole.len();
     let flawed = whole.iter().any(|request| request.flaw.is_some());
-    let second = whole.iter().any(|request| is_second(request));
+    let second = whole.iter().any(is_second);
     let mine: Vec<_> = whole.iter().filter(|request| !is_second(request)).collect();
     let swallowed = mine.iter().any(|request| request.body.windows(11).any(|window| window == b"GET /second"));
     let own = heard.answers.get(mine.len() + usize::from(second)..).and_then(|answers| answers.last());
@@ -155,10 +156,10 @@ pub(crate) fn describe(form: &Form, heard: &Heard, received: &[Received]) -> Str
         (0, false) if !heard.rest.is_empty() && own.is_none() => "answered without a head".to_owned(),
         (0, false) if own.is_some() => format!("refused, {tail}"),
         (0, false) => tail,
-        (_, _) if swallowed => format!("{named}, **next one in its body**"),
+        (_, _) if swallowed && !matches!(form.end, End::Switched(_)) => format!("{named}, **next one in its body**"),
         (_, true) => named,
-        (_, false) if form.then == Then::Finish => named,
         (_, false) if own.is_some() => format!("{named}, rest refused, {tail}"),
+        (_, false) if !form.has_second() => named,
         (_, false) => format!("{named}, {tail}"),
     }
 }

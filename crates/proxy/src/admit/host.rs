@@ -1,5 +1,7 @@
 //! Which host a request is for: `Host`, or the authority of its target, and nothing that could be read as two.
 
+use std::net::Ipv6Addr;
+
 use gwanmun_core::{Code, Fault};
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Version};
@@ -27,6 +29,9 @@ pub(super) fn host(version: Version, uri: &http::Uri, headers: &mut HeaderMap) -
         return Err(Fault::new(Code::MalformedRequest, "the authority is no host and port"));
     }
     match first {
+        None if version == Version::HTTP_11 => {
+            Err(Fault::new(Code::MalformedRequest, "an HTTP/1.1 request has no Host"))
+        }
         Some(host) if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
             Err(Fault::new(Code::MalformedRequest, "the target and Host name different hosts"))
         }
@@ -38,27 +43,29 @@ pub(super) fn host(version: Version, uri: &http::Uri, headers: &mut HeaderMap) -
 }
 
 /// A name or an address, an IPv6 one in brackets, and perhaps a port (RFC 3986 section 3.2.2); no commas, since hosts stand
-/// in lists.
+/// in lists, and never empty, since nothing here is asked for without a host.
 pub(crate) fn is_host(text: &[u8]) -> bool {
-    let (host, port) = match (text.first(), text.iter().rposition(|&byte| byte == b']')) {
-        (Some(b'['), Some(end)) => (text.get(1..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default()),
-        _ => text.split_at(text.iter().position(|&byte| byte == b':').unwrap_or(text.len())),
-    };
-    let bracketed = text.first() == Some(&b'[');
-    let of_a_host = |byte: &u8| match byte {
-        b':' => bracketed,
-        _ => byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte),
-    };
-    let is_port = match port.split_first() {
+    let until = |text: &[u8], byte| text.iter().position(|&found| found == byte).unwrap_or(text.len());
+    if let Some(bracketed) = text.strip_prefix(b"[") {
+        let (address, port) = bracketed.split_at(until(bracketed, b']'));
+        let address = std::str::from_utf8(address).ok().and_then(|address| address.parse::<Ipv6Addr>().ok());
+        return address.is_some() && port.strip_prefix(b"]").is_some_and(is_port);
+    }
+    let (host, port) = text.split_at(until(text, b':'));
+    let of_a_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte);
+    !host.is_empty() && host.iter().all(of_a_host) && is_port(port)
+}
+
+/// A colon and a number, a colon, or nothing.
+fn is_port(text: &[u8]) -> bool {
+    match text.split_first() {
         None => true,
         Some((b':', digits)) => {
-            digits.is_empty()
-                || std::str::from_utf8(digits)
-                    .is_ok_and(|digits| digits.parse::<u16>().is_ok() && !digits.starts_with('+'))
+            let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u16>().ok());
+            digits.is_empty() || (number.is_some() && digits.iter().all(u8::is_ascii_digit))
         }
         Some(_) => false,
-    };
-    host.iter().all(of_a_host) && is_port
+    }
 }
 
 #[cfg(test)]
@@ -70,7 +77,10 @@ mod tests {
         for good in ["a.example", "a:80", "a:", "1.2.3.4:65535", "[::1]", "[::1]:80", "A_b"] {
             assert!(is_host(good.as_bytes()), "{good}");
         }
-        for bad in ["a:99999", "a:b", "a:b:c", "::1", "[::1", "[::1]x", "a,b", "a b", "a/b", "a@b", "a:+80"] {
+        for bad in [
+            "a:99999", "a:b", "a:b:c", "::1", "[::1", "[::1]x", "a,b", "a b", "a/b", "a@b", "a:+80", "", ":80", "[]",
+            "[a]", "[::1]:x",
+        ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
         }
     }

@@ -285,6 +285,7 @@ async fn answer(
     let keep_alive = tunnel.is_none()
         && asked.keep_alive
         && framing != Framing::Close
+        && !finish.exchange.record.fault.is_some_and(is_doubtful)
         && !permit.should_finish()
         && !(head.headers.contains_key(CONNECTION) && fields::connection_says(&head.headers, b"close"))
         && {
@@ -317,6 +318,12 @@ async fn answer(
         (Err(Cut::Truncated), _) => After::Reset,
         (Err(Cut::ClientGone), _) => After::Gone,
     }
+}
+
+/// Whether a request with this fault says that its client does not speak HTTP as we do, so that what follows it may mean
+/// something else than it seems to.
+fn is_doubtful(fault: Code) -> bool {
+    matches!(fault, Code::MalformedRequest | Code::UriTooLong)
 }
 
 /// Ends a connection in good order: says that nothing follows, and takes from the client what it still sends.

@@ -67,6 +67,7 @@ fn libraries() -> Vec<Form> {
             "Java's HttpClient, which offers HTTP/2",
             "GET /form HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nHost: a.test\r\nHTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAABgAGAAA\r\nUpgrade: h2c\r\nUser-Agent: Java-http-client/21\r\n\r\n",
         )
+        .in_turn()
         .passes_with(&["user-agent: Java-http-client/21"]),
         post(
             "client-dotnet",

@@ -188,15 +188,15 @@ fn expectations() -> Vec<Form> {
         )
         .passes_body("hello")
         .ends(End::Closed),
-        with("expect-unknown", "`Expect: a-miracle`", "a-miracle"),
-        with("expect-continue-and-more", "`Expect: 100-continue, a-miracle`", "100-continue, a-miracle"),
+        with("expect-unknown", "`Expect: a-miracle`", "a-miracle").refused(417),
+        with("expect-continue-and-more", "`Expect: 100-continue, a-miracle`", "100-continue, a-miracle").refused(417),
     ]
 }
 
 fn upgrades() -> Vec<Form> {
     vec![
         raw("upgrade", "an upgrade that is accepted; what follows waits for the `101`", format!("{UPGRADE}hello"))
-            .finishing()
+            .finishing_in_turn()
             .passes_as("GET /switch HTTP/1.1", &[], "")
             .ends(End::Switched("hello")),
         raw(
@@ -204,12 +204,13 @@ fn upgrades() -> Vec<Form> {
             "an upgrade with a request behind it: bytes for the tunnel",
             format!("{UPGRADE}{SECOND}"),
         )
-        .finishing()
+        .finishing_in_turn()
         .passes_as("GET /switch HTTP/1.1", &[], "")
         .ends(End::Switched(SECOND)),
         get("upgrade-turned-down", "an upgrade that the upstream turns down", "Upgrade: x\r\nConnection: upgrade\r\n")
+            .in_turn()
             .passes_with(&["connection: upgrade", "upgrade: x"]),
-        get("upgrade-not-nominated", "`Upgrade: x` without `Connection: upgrade`", "Upgrade: x\r\n").passes(),
+        get("upgrade-not-nominated", "`Upgrade: x` without `Connection: upgrade`", "Upgrade: x\r\n").in_turn().passes(),
         get("upgrade-nominated-without-field", "`Connection: upgrade` without `Upgrade`", "Connection: upgrade\r\n")
             .passes(),
         get(
@@ -217,6 +218,7 @@ fn upgrades() -> Vec<Form> {
             "`Upgrade: h2c`, as curl and Java offer it",
             "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
         )
+        .in_turn()
         .passes(),
         raw(
             "upgrade-in-http-1-0",

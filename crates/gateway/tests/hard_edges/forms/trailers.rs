@@ -18,10 +18,6 @@ fn good() -> Vec<Form> {
             .passes_body("hello")
             .with_trailers(&["x-a: 1", "x-b: 2"]),
         with("trailer-empty", "a trailer without a value", "X-A:\r\n").passes_body("hello").with_trailers(&["x-a: "]),
-        with("trailer-length", "`Content-Length: 5`: taken out", "Content-Length: 5\r\n").passes_body("hello"),
-        with("trailer-coding", "`Transfer-Encoding: chunked`: taken out", "Transfer-Encoding: chunked\r\n")
-            .passes_body("hello"),
-        with("trailer-host", "`Host: b.test`: taken out", "Host: b.test\r\n").passes_body("hello"),
         with("trailer-authorization", "`Authorization: x`: taken out", "Authorization: x\r\n").passes_body("hello"),
         with("trailer-cookie", "`Cookie: a=b`: taken out", "Cookie: a=b\r\n").passes_body("hello"),
         with("trailer-connection", "`Connection: close`: taken out", "Connection: close\r\n").passes_body("hello"),
@@ -36,6 +32,9 @@ fn good() -> Vec<Form> {
 
 fn bad() -> Vec<Form> {
     vec![
+        with("trailer-length", "`Content-Length: 5`", "Content-Length: 5\r\n").cut(),
+        with("trailer-coding", "`Transfer-Encoding: chunked`", "Transfer-Encoding: chunked\r\n").cut(),
+        with("trailer-host", "`Host: b.test`", "Host: b.test\r\n").cut(),
         with("trailer-ended-by-lf", "a trailer that ends with a bare LF", "X-A: 1\n").cut(),
         with("trailer-with-cr", "a bare CR in a trailer", "X-A: 1\rX-B: 2\r\n").cut(),
         with("trailer-with-lf", "a bare LF in a trailer", "X-A: 1\nX-B: 2\r\n").cut(),
