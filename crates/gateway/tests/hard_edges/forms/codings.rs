@@ -32,6 +32,14 @@ fn good() -> Vec<Form> {
         asking("DELETE", "delete-in-chunks", "`DELETE` with a chunked body", "Transfer-Encoding: chunked\r\n", HELLO)
             .passes_as("DELETE /form HTTP/1.1", &[], "hello"),
         asking(
+            "OPTIONS",
+            "options-in-chunks",
+            "`OPTIONS` with a chunked body",
+            "Transfer-Encoding: chunked\r\n",
+            HELLO,
+        )
+        .passes_as("OPTIONS /form HTTP/1.1", &[], "hello"),
+        asking(
             "HEAD",
             "head-in-chunks",
             "`HEAD` with an empty chunked body",

@@ -154,6 +154,8 @@ fn this_hop() -> Vec<Form> {
         .passes(),
         get("field-te-trailers", "`TE: trailers` passes", "Connection: te\r\nTE: trailers\r\n")
             .passes_with(&["te: trailers"]),
+        get("field-te-not-nominated", "`TE: trailers` without `Connection: te` passes", "TE: trailers\r\n")
+            .passes_with(&["te: trailers"]),
         get("field-te-gzip", "`TE: gzip` goes no further", "Connection: te\r\nTE: gzip\r\n").passes(),
         get("field-te-chunked", "`TE: chunked` says nothing about the body", "TE: chunked\r\n").passes(),
         get("field-trailer", "`Trailer: x` without chunks goes no further", "Trailer: x\r\n").passes(),
@@ -188,6 +190,13 @@ fn expectations() -> Vec<Form> {
         )
         .passes_body("hello")
         .ends(End::Closed),
+        with("expect-twice", "`Expect: 100-continue` on two lines", "100-continue\r\nExpect: 100-continue")
+            .passes_body("hello"),
+        with("expect-empty", "`Expect:` without a value", "").refused(417),
+        with("expect-two-words", "`Expect: y 100-continue`", "y 100-continue").refused(417),
+        with("expect-with-a-parameter", "`Expect: 100-continue;a=b`", "100-continue;a=b").refused(417),
+        with("expect-cut-short", "`Expect: 100-contin`", "100-contin").refused(417),
+        with("expect-folded", "`Expect:`, continued", "\r\n 100-continue"),
         with("expect-unknown", "`Expect: a-miracle`", "a-miracle").refused(417),
         with("expect-continue-and-more", "`Expect: 100-continue, a-miracle`", "100-continue, a-miracle").refused(417),
     ]
@@ -220,6 +229,17 @@ fn upgrades() -> Vec<Form> {
         )
         .in_turn()
         .passes(),
+        get("upgrade-h2c-among-others", "`Upgrade: x, h2c`", "Connection: Upgrade\r\nUpgrade: x, h2c\r\n")
+            .in_turn()
+            .passes(),
+        post(
+            "upgrade-with-a-body",
+            "an upgrade with a body, turned down",
+            "Upgrade: x\r\nConnection: upgrade\r\nContent-Length: 5\r\n",
+            "hello",
+        )
+        .in_turn()
+        .passes_as("POST /form HTTP/1.1", &["connection: upgrade", "upgrade: x"], "hello"),
         raw(
             "upgrade-in-http-1-0",
             "an upgrade in HTTP/1.0: not heeded",

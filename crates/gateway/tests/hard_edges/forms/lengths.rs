@@ -20,6 +20,7 @@ fn good() -> Vec<Form> {
         length("length-with-a-leading-zero", "`Content-Length: 05`", " 05").passes_body("hello"),
         post("length-in-lower-case", "`content-length: 5`", "content-length: 5\r\n", "hello").passes_body("hello"),
         post("length-in-upper-case", "`CONTENT-LENGTH: 5`", "CONTENT-LENGTH: 5\r\n", "hello").passes_body("hello"),
+        post("length-in-mixed-case", "`cOnTeNt-lEnGtH: 5`", "cOnTeNt-lEnGtH: 5\r\n", "hello").passes_body("hello"),
         post("length-zero", "`POST` with `Content-Length: 0`", "Content-Length: 0\r\n", "").passes_body(""),
         post("no-length", "`POST` with neither length nor coding", "", "").passes_body(""),
         get("get-with-length-zero", "`GET` with `Content-Length: 0`", "Content-Length: 0\r\n").passes(),

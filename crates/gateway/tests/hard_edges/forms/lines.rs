@@ -36,6 +36,11 @@ pub(crate) fn forms() -> Vec<Form> {
         ),
         raw("empty-line-before", "an empty line before the request", "\r\nGET /form HTTP/1.1\r\nHost: a.test\r\n\r\n")
             .passes(),
+        raw(
+            "empty-lines-two-before",
+            "two empty lines before the request",
+            "\r\n\r\nGET /form HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        ),
         raw("empty-lines-before", "a thousand empty lines before the request", {
             "\r\n".repeat(1000) + "GET /form HTTP/1.1\r\nHost: a.test\r\n\r\n"
         }),
