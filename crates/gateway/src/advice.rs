@@ -15,12 +15,25 @@ pub(crate) fn advise(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diag
                 .with_hint("add `listeners: [{address: \"127.0.0.1:8080\"}]`, or name the file that has them too"),
         );
     }
+    about_listeners(spec, diagnostics);
     about_upstreams(spec, document, diagnostics);
     let lists =
         [&spec.filters, &spec.default_filters].into_iter().chain(spec.routes.iter().map(|route| &route.filters));
     lists.flatten().for_each(|Piece(filter)| about_filter(filter, diagnostics));
     let predicates = spec.routes.iter().flat_map(|route| &route.predicates);
     predicates.for_each(|Piece(predicate)| about_predicate(predicate, diagnostics));
+}
+
+fn about_listeners(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
+    if !spec.trusted_proxies.is_empty() {
+        return;
+    }
+    for listener in spec.listeners.iter().filter(|listener| listener.proxy_protocol) {
+        diagnostics.push(
+            Diagnostic::warning("whoever reaches this listener may say that it is any client", listener.span)
+                .with_hint("name the balancer in `trusted-proxies`: then nobody else may send a PROXY header"),
+        );
+    }
 }
 
 fn about_upstreams(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diagnostics) {
@@ -154,6 +167,13 @@ mod tests {
         let text = "listeners: [{address: '127.0.0.1:0'}]\nupstreams: {a: {endpoints: 'http://127.0.0.1:1'}, b: {endpoints: \
                     'http://127.0.0.1:1'}}\nroutes: [{id: a, upstream: a}]\n";
         assert_eq!(whole(text), ["no route uses the upstream 'b'"]);
+    }
+
+    #[test]
+    fn a_balancer_that_could_be_anybody_is_told() {
+        let listeners = "listeners: [{address: '127.0.0.1:0', proxy-protocol: true}, {address: '127.0.0.2:0'}]\n";
+        assert_eq!(whole(listeners), ["whoever reaches this listener may say that it is any client"]);
+        assert!(whole(&format!("trusted-proxies: [10.0.0.1]\n{listeners}")).is_empty());
     }
 
     #[test]

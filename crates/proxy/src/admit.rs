@@ -41,10 +41,7 @@ pub(crate) fn exchange_of(
     body: Body,
 ) -> (Exchange, Result<(), Fault>) {
     let Head { method, version, uri, mut headers } = head;
-    let trusted = match connection.peer {
-        Some(peer) => plan.trusted_proxies.contains(peer.ip()),
-        None => plan.trusted_proxies.contains_unix_sockets(),
-    };
+    let trusted = connection.is_from(&plan.trusted_proxies);
     let client =
         client_address::resolve(connection.peer.map(|peer| peer.ip()), trusted, &headers, &plan.trusted_proxies);
     let mut sanitized = Sanitized::NOTHING;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::body::Body;
 use crate::forward::Forwarding;
+use crate::plan::AddressSet;
 use crate::record::Record;
 use crate::route::Variables;
 use crate::trace_formats::TraceFormats;
@@ -17,7 +18,7 @@ use crate::trace_formats::TraceFormats;
 /// The connection a request came in on; shared by its requests.
 #[derive(Debug)]
 pub struct Connection {
-    /// The other end of the socket (or what the PROXY protocol says); `None` on unix sockets.
+    /// The other end of the socket, or what the PROXY protocol says; `None` on unix sockets, or if it is not known there.
     pub peer: Option<SocketAddr>,
     /// The listener's name.
     pub listener: Arc<str>,
@@ -27,6 +28,8 @@ pub struct Connection {
     pub scheme: Scheme,
     /// The port the client connected to.
     pub port: u16,
+    /// A balancer in front could not say who the client is.
+    is_nobodys: bool,
     forwarding: Forwarding,
 }
 
@@ -34,7 +37,21 @@ impl Connection {
     /// A connection on the listener `listener`, whose number is `listener_index`.
     pub fn new(peer: Option<SocketAddr>, listener: Arc<str>, listener_index: usize, scheme: Scheme, port: u16) -> Self {
         let forwarding = Forwarding::of(peer, port);
-        Self { peer, listener, listener_index, scheme, port, forwarding }
+        Self { peer, listener, listener_index, scheme, port, is_nobodys: false, forwarding }
+    }
+
+    /// The same of a client that a balancer in front could not name: it has no address, and nobody is trusted there.
+    #[must_use]
+    pub(crate) fn of_nobody(self) -> Self {
+        Self { peer: None, is_nobodys: true, forwarding: Forwarding::of(None, self.port), ..self }
+    }
+
+    /// Whether whoever is at the other end is one of `proxies`.
+    pub(crate) fn is_from(&self, proxies: &AddressSet) -> bool {
+        match self.peer {
+            Some(peer) => proxies.contains(peer.ip()),
+            None => proxies.contains_unix_sockets() && !self.is_nobodys,
+        }
     }
 
     pub(crate) fn forwarding(&self) -> &Forwarding {

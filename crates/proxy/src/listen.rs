@@ -7,6 +7,8 @@ pub(crate) mod deferred;
 pub(crate) mod frames;
 pub(crate) mod guard;
 pub(crate) mod idle;
+pub(crate) mod proxied;
+pub(crate) mod proxy_protocol;
 pub(crate) mod seldom;
 pub(crate) mod stream;
 pub(crate) mod tls;

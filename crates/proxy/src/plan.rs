@@ -59,6 +59,8 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Where it listens.
     pub address: ListenAddress,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: bool,
     /// TLS, if it speaks it.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Which clients it lets in by their certificates: equal where the same are. Tickets of one are good at the other.
@@ -215,6 +217,11 @@ impl AddressSet {
     /// Whether whoever connects to a unix socket is one of them.
     pub fn contains_unix_sockets(&self) -> bool {
         self.unix_sockets
+    }
+
+    /// Whether there is nobody in it.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty() && !self.unix_sockets
     }
 
     /// Whether `address` is one of them; an IPv4 address mapped into IPv6 counts as IPv4.

@@ -157,6 +157,7 @@ impl Rehearsal {
         let nowhere = || Listener {
             name: Arc::from(""),
             address: ListenAddress::Tcp(String::new()),
+            proxy_protocol: false,
             tls: None,
             clients: 0,
             limits: Limits::default(),

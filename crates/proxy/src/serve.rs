@@ -20,6 +20,8 @@ use crate::finish::{Began, Finish};
 use crate::h1::request::Refused;
 use crate::handle::{Unwatched, handle};
 use crate::listen::accept::Arrived;
+use crate::listen::proxied;
+use crate::listen::proxy_protocol::Header;
 use crate::listen::stream::{Carrier, ServerIo};
 use crate::plan::{Limits, Listener};
 use crate::record::Record;
@@ -32,10 +34,17 @@ pub(crate) async fn connection(
     worker: &Rc<Worker>,
     index: usize,
     listener: &Listener,
-    arrived: Arrived,
+    mut arrived: Arrived,
     permit: Rc<ConnectionPermit>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let patience = listener.limits.header_timeout;
+    let told = if listener.proxy_protocol {
+        let header = Box::pin(proxied::introduced(worker, index, listener, &mut arrived, &permit)).await?;
+        let Some(header) = header else { return Ok(()) };
+        Some(header)
+    } else {
+        None
+    };
     let (carrier, peer, port) = match arrived {
         Arrived::Unix(stream) => (Carrier::Unix(stream), None, 0),
         Arrived::Tcp { stream, peer, port } => {
@@ -63,7 +72,14 @@ pub(crate) async fn connection(
             None => return Ok(()),
         },
     };
-    let shared = Rc::new(Connection::new(peer, std::sync::Arc::clone(&listener.name), index, scheme, port));
+    let name = std::sync::Arc::clone(&listener.name);
+    let shared = Rc::new(match told {
+        Some(Header::Client { source, destination }) => {
+            Connection::new(Some(source), name, index, scheme, destination.port())
+        }
+        Some(Header::Unknown) => Connection::new(None, name, index, scheme, port).of_nobody(),
+        Some(Header::Local) | None => Connection::new(peer, name, index, scheme, port),
+    });
     if http2 {
         http2::serve(worker, listener.limits, shared, &permit, io).await?;
     } else {

@@ -61,7 +61,8 @@ pub struct ListenerSpec {
     pub name: Option<Spanned<String>>,
     /// `host:port` or `unix:/path`.
     pub address: Spanned<String>,
-    /// Whether connections begin with a PROXY protocol header.
+    /// Whether every connection begins with a header of the PROXY protocol (version 1 or 2), which a balancer in front
+    /// sends to say who the client is.
     #[serde(default)]
     pub proxy_protocol: bool,
     /// TLS, if it speaks it.

@@ -20,6 +20,7 @@ use crate::exchange::Exchange;
 use crate::filter::Response;
 use crate::forward;
 use crate::handle::{Forward, Target};
+use crate::listen::seldom::Seldom;
 use crate::plan::Plan;
 use crate::server::Shared;
 use crate::upstream::state::UpstreamState;
@@ -50,6 +51,8 @@ pub(crate) struct Worker {
     pub(crate) drain: Drain,
     current: RefCell<Rc<WorkerPlan>>,
     log: RefCell<AccessBuffer>,
+    /// Connections that began without a good PROXY header.
+    pub(crate) strangers: Seldom,
 }
 
 /// The plan, with this worker's connections and counters for it.
@@ -65,7 +68,7 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
         let current = Rc::new(WorkerPlan::new(shared.plan.load_full(), &shared, &[], HashMap::new()));
         let log = RefCell::new(shared.access_log.buffer());
-        Rc::new(Self { shared, drain: Drain::default(), current: RefCell::new(current), log })
+        Rc::new(Self { shared, drain: Drain::default(), current: RefCell::new(current), log, strangers: Seldom::default() })
     }
 
     /// The plan as it stands now; taken once per request.

@@ -39,17 +39,28 @@ impl Connection {
 
     /// Connects over TLS to a server that must be called `name`, offering the protocols `alpn`.
     pub async fn tls(address: SocketAddr, name: &str, authority: &Authority, alpn: &[&str]) -> io::Result<Self> {
-        Ok(Self::over(tls(address, name, authority, alpn, None).await?))
+        Self::tls_behind(b"", address, name, authority, alpn).await
     }
 
-    /// The same with a certificate of its own.
+    /// The same after `first` has been sent as it is, as a balancer in front does.
+    pub async fn tls_behind(
+        first: &[u8],
+        address: SocketAddr,
+        name: &str,
+        authority: &Authority,
+        alpn: &[&str],
+    ) -> io::Result<Self> {
+        Ok(Self::over(tls(first, address, name, authority, alpn, None).await?))
+    }
+
+    /// The same as [`Connection::tls`] with a certificate of its own.
     pub async fn tls_as(
         identity: &Identity,
         address: SocketAddr,
         name: &str,
         authority: &Authority,
     ) -> io::Result<Self> {
-        Ok(Self::over(tls(address, name, authority, &[], Some(identity)).await?))
+        Ok(Self::over(tls(b"", address, name, authority, &[], Some(identity)).await?))
     }
 
     /// Connects to a unix socket.
@@ -237,8 +248,9 @@ fn broken(what: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// A TLS stream to a server that must be called `name`.
+/// A TLS stream to a server that must be called `name`, behind `first`.
 pub(crate) async fn tls(
+    first: &[u8],
     address: SocketAddr,
     name: &str,
     authority: &Authority,
@@ -246,6 +258,7 @@ pub(crate) async fn tls(
     identity: Option<&Identity>,
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let connector = TlsConnector::from(Arc::new(authority.client(alpn, identity)));
-    let stream = TcpStream::connect(address).await?;
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(first).await?;
     connector.connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
 }

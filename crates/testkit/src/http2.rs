@@ -7,7 +7,7 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::body::{self, Reply};
@@ -26,7 +26,14 @@ pub struct Http2 {
 impl Http2 {
     /// Connects over TCP and speaks HTTP/2 from the first byte.
     pub async fn tcp(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).await.unwrap(), "http://gateway.test".to_owned()).await
+        Self::tcp_behind(b"", address).await
+    }
+
+    /// The same after `first` has been sent as it is, as a balancer in front does.
+    pub async fn tcp_behind(first: &[u8], address: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(first).await.unwrap();
+        Self::over(stream, "http://gateway.test".to_owned()).await
     }
 
     /// The same with somebody who may not be there any more.
@@ -42,7 +49,12 @@ impl Http2 {
 
     /// Connects over TLS to `name`, which has to choose HTTP/2.
     pub async fn tls(address: SocketAddr, name: &str, authority: &Authority) -> Self {
-        let stream = connection::tls(address, name, authority, &["h2"], None).await.unwrap();
+        Self::tls_behind(b"", address, name, authority).await
+    }
+
+    /// The same after `first` has been sent as it is, as a balancer in front does.
+    pub async fn tls_behind(first: &[u8], address: SocketAddr, name: &str, authority: &Authority) -> Self {
+        let stream = connection::tls(first, address, name, authority, &["h2"], None).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         Self::over(stream, format!("https://{name}")).await
     }

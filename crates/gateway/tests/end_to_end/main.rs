@@ -19,6 +19,7 @@ mod http2_upstreams;
 mod http2_websocket;
 mod lifecycle;
 mod observability;
+mod proxy_protocol;
 mod proxying;
 mod real_clients;
 mod reload;

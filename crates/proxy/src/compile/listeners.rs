@@ -31,19 +31,14 @@ pub(super) fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &m
                     .with_related(first, "the other one"),
             );
         }
-        if listener.proxy_protocol {
-            diagnostics.push(
-                Diagnostic::error("proxy-protocol is not available yet", listener.span)
-                    .with_hint("leave it out, or set it to false"),
-            );
-        }
         check_limits(&listener.limits, diagnostics);
         let limits = limits(&[&listener.limits, &spec.limits]);
         let tls = listener.tls.as_ref().and_then(|tls| tls_of(listener, tls, context, diagnostics));
         let name = listener.name.as_ref().map_or(listener.address.as_str(), |name| name.as_str());
         if let Some(address) = address {
             let clients = listener.tls.as_ref().map_or(0, |tls| clients(tls, context));
-            listeners.push(Listener { name: Arc::from(name), address, tls, clients, limits });
+            let proxy_protocol = listener.proxy_protocol;
+            listeners.push(Listener { name: Arc::from(name), address, proxy_protocol, tls, clients, limits });
         }
     }
     listeners

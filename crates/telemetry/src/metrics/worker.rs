@@ -38,6 +38,8 @@ pub struct WorkerMetrics {
 pub enum Refusal {
     /// The listener has as many as `limits.connections` allows.
     Connections,
+    /// It did not begin with a PROXY header, or with one from somebody who may not send it.
+    ProxyProtocol,
 }
 
 /// What a connection to an upstream is doing.
@@ -185,18 +187,20 @@ impl WorkerMetrics {
 }
 
 impl Refusal {
-    const ALL: [Self; 1] = [Self::Connections];
+    const ALL: [Self; 2] = [Self::Connections, Self::ProxyProtocol];
 
     /// What it is called in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Connections => "connections",
+            Self::ProxyProtocol => "proxy-protocol",
         }
     }
 
     const fn offset(self) -> usize {
         match self {
             Self::Connections => 0,
+            Self::ProxyProtocol => 1,
         }
     }
 }
