@@ -3,11 +3,13 @@
 //! See docs/performance.md for how to read the result.
 
 mod accounting;
+mod attack;
 mod backend;
 mod certificate;
 mod contest;
 mod duties;
 mod envoy;
+mod flood;
 mod goals;
 mod gwanmun;
 mod haproxy;
@@ -26,6 +28,7 @@ use std::time::Instant;
 
 pub(crate) use accounting::process_tree;
 pub(crate) use backend::{BACKEND_COMMAND, serve_backend};
+pub(crate) use flood::{FLOOD_COMMAND, flood};
 pub(crate) use load::run as load;
 pub(crate) use place::Place;
 pub(crate) use product::Product;
@@ -47,6 +50,7 @@ const TOOLS: &[Tool] = &[
     tool("haproxy", "haproxy"),
     tool("wrk", "wrk"),
     tool("h2load", "nghttp2-client"),
+    tool("slowhttptest", "slowhttptest"),
     tool("curl", "curl"),
     tool("openssl", "openssl"),
     tool("python3", "python3"),
@@ -85,7 +89,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     for row in &options.rows {
         let title = format!("bench {}", row.name());
         steps.step(&title, || match row {
-            Row::H1 | Row::H1Tls | Row::H2c | Row::Handshake => {
+            Row::H1 | Row::H1Tls | Row::H2c | Row::Down64k | Row::Down1m | Row::Up64k | Row::Up1m | Row::Handshake => {
                 compete(*row, &[Routes::One], &products, options.main, &place, &mut report)
             }
             Row::RoutesPath => {
@@ -96,6 +100,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
                 let sizes: Vec<Routes> = options.sizes.iter().copied().map(Routes::Hosts).collect();
                 compete(*row, &sizes, &products, options.routes, &place, &mut report)
             }
+            Row::Attack => attack::run(&products, options.main, &place, &mut report.attacks),
             Row::Memory => weigh(&products, &place, &mut report),
             Row::Check => time_checks(&products, &place, &mut report),
         })?;

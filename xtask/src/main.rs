@@ -30,7 +30,8 @@ usage: cargo xtask COMMAND
   profile ROW [--of PROXY] [--seconds N] [--no-build]
                     top symbols and system calls of one proxy (default: gwanmun) under the load of a row
 
-rows: h1, h1-tls, h2c, handshake, routes-path, routes-host, memory, check
+rows: h1, h1-tls, h2c, h1-64k-down, h1-1m-down, h1-64k-up, h1-1m-up, handshake, routes-path, routes-host, attack, memory,
+      check
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Some((&"bench", rest)) => bench::run(rest),
         Some((&"profile", rest)) => profile::run(rest),
         Some((&bench::BACKEND_COMMAND, rest)) => bench::serve_backend(rest),
+        Some((&bench::FLOOD_COMMAND, rest)) => bench::flood(rest),
         Some((&("help" | "--help" | "-h"), _)) => {
             print!("{USAGE}");
             Ok(())

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let routes = match options.row {
         Row::RoutesPath => Routes::Paths(10_000),
         Row::RoutesHost => Routes::Hosts(10_000),
-        Row::H1 | Row::H1Tls | Row::H2c | Row::Handshake | Row::Memory | Row::Check => Routes::One,
+        _ => Routes::One,
     };
     let setup = place.setup(options.product, options.row.door(), routes)?;
     let proxy = RunningProxy::start(options.product, setup)?;

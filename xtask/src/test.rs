@@ -23,8 +23,8 @@ const TOOLS: &[Tool] = &[
     tool("openssl", "openssl"),
 ];
 
-/// What the slow tier compares it with.
-const SLOW_TOOLS: &[Tool] = &[tool("nginx", "nginx"), tool("haproxy", "haproxy")];
+/// What the slow tier needs besides: others to compare with, and an attacker.
+const SLOW_TOOLS: &[Tool] = &[tool("nginx", "nginx"), tool("haproxy", "haproxy"), tool("slowhttptest", "slowhttptest")];
 
 /// Set for tests of the slow tier, which are `#[ignore]`d otherwise.
 const FULL: &str = "GWANMUN_FULL";

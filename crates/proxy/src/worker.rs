@@ -68,7 +68,13 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>) -> Rc<Self> {
         let current = Rc::new(WorkerPlan::new(shared.plan.load_full(), &shared, &[], HashMap::new()));
         let log = RefCell::new(shared.access_log.buffer());
-        Rc::new(Self { shared, drain: Drain::default(), current: RefCell::new(current), log, strangers: Seldom::default() })
+        Rc::new(Self {
+            shared,
+            drain: Drain::default(),
+            current: RefCell::new(current),
+            log,
+            strangers: Seldom::default(),
+        })
     }
 
     /// The plan as it stands now; taken once per request.

@@ -35,7 +35,14 @@ fn goals(report: &Report) -> Vec<Goal> {
     let mut goal = |what: String, at_most, measured| goals.push(Goal { what, at_most, measured });
     for row in [Row::H1, Row::H1Tls] {
         let better = report.better(row, Routes::One);
-        goal(format!("{}: ours / better of nginx, haproxy", row.title()), 1.05, over(ours(row), better));
+        goal(format!("{}: ours / better of nginx, haproxy", row.title()), 0.85, over(ours(row), better));
+        let better = report.better_in_user_mode(row, Routes::One);
+        let user = ours(row).zip(better).and_then(|(ours, better)| ours.user_over(better));
+        goal(format!("{}, user time: ours / better of nginx, haproxy", row.title()), 0.6, user);
+    }
+    for row in [Row::Down64k, Row::Down1m, Row::Up64k, Row::Up1m] {
+        let better = report.better(row, Routes::One);
+        goal(format!("{}, per byte: ours / better of nginx, haproxy", row.title()), 1.0, over(ours(row), better));
     }
     goal("h2c -> h1: ours / haproxy".to_owned(), 1.0, over(ours(Row::H2c), cpu(Row::H2c, Product::Haproxy)));
     goal("handshake: ours / nginx".to_owned(), 0.6, over(ours(Row::Handshake), cpu(Row::Handshake, Product::Nginx)));
@@ -71,26 +78,31 @@ mod tests {
     use crate::bench::report::Traffic;
     use crate::bench::sample::Sample;
 
-    fn traffic(product: Product, cpu: f64) -> Traffic {
-        let sample = Sample { user: cpu, system: 0.0, rate: 1.0, p50: 1.0, p99: 1.0, errors: 0.0, logged: 1.0 };
+    fn traffic(product: Product, user: f64, system: f64) -> Traffic {
+        let sample = Sample { user, system, rate: 1.0, p50: 1.0, p99: 1.0, errors: 0.0, logged: 1.0 };
         Traffic { row: Row::H1, routes: Routes::One, product, summary: Summary::of(&[sample]).unwrap() }
     }
 
     #[test]
     fn goals_are_judged_against_the_better_peer_and_only_where_measured() {
-        let peers =
-            [(Product::Gwanmun, 30.0), (Product::Nginx, 25.0), (Product::Haproxy, 40.0), (Product::Envoy, 100.0)];
-        let traffic = peers.into_iter().map(|(product, cpu)| traffic(product, cpu)).collect();
+        let peers = [
+            (Product::Gwanmun, 15.0, 15.0),
+            (Product::Nginx, 22.0, 3.0),
+            (Product::Haproxy, 20.0, 20.0),
+            (Product::Envoy, 80.0, 20.0),
+        ];
+        let traffic = peers.into_iter().map(|(product, user, system)| traffic(product, user, system)).collect();
         let mut text = String::new();
         write(&Report { traffic, ..Report::default() }, &mut text);
         let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("| h1")).collect();
         assert_eq!(
             lines,
             [
-                "| h1: ours / better of nginx, haproxy | 1.05 | 1.20 | **missed** |",
+                "| h1: ours / better of nginx, haproxy | 0.85 | 1.20 | **missed** |",
+                "| h1, user time: ours / better of nginx, haproxy | 0.6 | 0.75 | **missed** |",
                 "| h1: ours / envoy | 0.4 | 0.30 | reached |"
             ]
         );
-        assert_eq!(text.lines().count(), 7, "{text}");
+        assert_eq!(text.lines().count(), 8, "{text}");
     }
 }

@@ -31,6 +31,6 @@ pub(crate) fn run(row: Row, setup: &Setup, seconds: u32, scratch: &Path) -> Resu
     match (row, setup.door) {
         (Row::Handshake, _) => handshakes::run(setup, seconds, scratch),
         (_, Door::H2c) => h2load::run(setup, seconds, scratch),
-        (_, Door::H1 | Door::Tls) => wrk::run(setup, seconds, scratch),
+        (row, Door::H1 | Door::Tls) => wrk::run(row, setup, seconds, scratch),
     }
 }

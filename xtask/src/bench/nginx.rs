@@ -52,6 +52,12 @@ http {{
   keepalive_requests 1000000000;
   server_names_hash_max_size 131072;
   server_names_hash_bucket_size 128;
+  client_max_body_size 0;
+  proxy_request_buffering off;
+  client_body_buffer_size 64k;
+  proxy_buffers 8 64k;
+  proxy_busy_buffers_size 128k;
+  proxy_max_temp_file_size 0;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   {tls}
   upstream origin {{ server {backend}; keepalive 512; keepalive_requests 1000000000; }}

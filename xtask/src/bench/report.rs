@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use super::accounting::Memory;
+use super::attack::Attacked;
 use super::goals;
 use super::product::Product;
 use super::row::{Routes, Row};
-use super::sample::Summary;
+use super::sample::{Sample, Summary};
 
 /// Everything that was measured.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) traffic: Vec<Traffic>,
     /// Memory with so many routes.
     pub(crate) memory: Vec<(Routes, Product, Memory)>,
+    /// Genuine requests under attack.
+    pub(crate) attacks: Vec<Attacked>,
     /// Seconds to check a configuration with so many routes.
     pub(crate) checks: Vec<(Routes, Product, f64)>,
 }
@@ -42,9 +45,18 @@ impl Report {
 
     /// The cheaper of nginx and HAProxy.
     pub(crate) fn better(&self, row: Row, routes: Routes) -> Option<&Summary> {
+        self.least(row, routes, Sample::cpu)
+    }
+
+    /// Of nginx and HAProxy the one that spends less time in user mode.
+    pub(crate) fn better_in_user_mode(&self, row: Row, routes: Routes) -> Option<&Summary> {
+        self.least(row, routes, |sample| sample.user)
+    }
+
+    fn least(&self, row: Row, routes: Routes, of: fn(&Sample) -> f64) -> Option<&Summary> {
         let peers = [Product::Nginx, Product::Haproxy];
         let measured = peers.into_iter().filter_map(|product| self.summary(row, routes, product));
-        measured.min_by(|one, other| one.median.cpu().total_cmp(&other.median.cpu()))
+        measured.min_by(|one, other| of(&one.median).total_cmp(&of(&other.median)))
     }
 
     /// The report as Markdown.
@@ -54,7 +66,9 @@ impl Report {
             let _ = writeln!(text, "- {name}: {value}");
         }
         self.write_cpu(&mut text);
+        self.write_bodies(&mut text);
         self.write_traffic(&mut text);
+        self.write_attacks(&mut text);
         self.write_memory(&mut text);
         self.write_checks(&mut text);
         goals::write(self, &mut text);
@@ -107,6 +121,53 @@ impl Report {
                 ratio(ours, self.better(row, routes)),
                 ratio(ours, self.summary(row, routes, Product::Envoy))
             );
+        }
+    }
+
+    fn write_bodies(&self, text: &mut String) {
+        let loads: Vec<_> =
+            self.loads().into_iter().filter_map(|(row, routes)| Some((row, routes, row.bodies()?))).collect();
+        if loads.is_empty() {
+            return;
+        }
+        text.push_str("\n## Processor microseconds per MiB of body\n\n");
+        text.push_str("| load | gwanmun | nginx | haproxy | envoy | ours / better of nginx, haproxy |\n");
+        text.push_str("|---|---|---|---|---|---|\n");
+        for (row, routes, bodies) in loads {
+            let _ = write!(text, "| {} |", load_title(row, routes));
+            let per_mebibyte = (1024.0 * 1024.0) / bodies.bytes as f64;
+            for product in Product::ALL {
+                let _ = match self.summary(row, routes, product) {
+                    Some(Summary { median, .. }) => write!(text, " {:.0} |", median.cpu() * per_mebibyte),
+                    None => write!(text, " – |"),
+                };
+            }
+            let ours = self.summary(row, routes, Product::Gwanmun);
+            let _ = writeln!(text, " {} |", ratio(ours, self.better(row, routes)));
+        }
+    }
+
+    fn write_attacks(&self, text: &mut String) {
+        if self.attacks.is_empty() {
+            return;
+        }
+        text.push_str("\n## Genuine requests while others attack\n\n");
+        text.push_str(
+            "| attack | requests per second | p50, ms | p99, ms | failed | memory, MB |\n|---|---|---|---|---|---|\n",
+        );
+        for Attacked { attack, seen, resident_kib } in &self.attacks {
+            let memory = megabytes(*resident_kib);
+            let _ = match seen.requests {
+                0.0 => writeln!(text, "| {attack} | none answered | – | – | {:.0} | {memory:.1} |", seen.errors),
+                _ => writeln!(
+                    text,
+                    "| {attack} | {:.0} | {:.2} | {:.2} | {:.0} | {memory:.1} |",
+                    seen.rate,
+                    seen.p50 / 1000.0,
+                    seen.p99 / 1000.0,
+                    seen.errors,
+                ),
+            };
         }
     }
 

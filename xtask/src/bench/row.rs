@@ -11,12 +11,22 @@ pub(crate) enum Row {
     H1Tls,
     /// HTTP/2 by prior knowledge on cleartext, HTTP/1.1 to the upstream.
     H2c,
+    /// Answers of 64 KiB over HTTP/1.1.
+    Down64k,
+    /// Answers of 1 MiB over HTTP/1.1.
+    Down1m,
+    /// Requests with a body of 64 KiB over HTTP/1.1.
+    Up64k,
+    /// Requests with a body of 1 MiB over HTTP/1.1.
+    Up1m,
     /// A new connection and a full TLS 1.3 handshake for each request.
     Handshake,
     /// 10, 1,000 and 10,000 routes told apart by path.
     RoutesPath,
     /// 10, 1,000 and 10,000 routes told apart by host.
     RoutesHost,
+    /// Genuine requests while slow and flooding clients attack; ours only.
+    Attack,
     /// Memory, idle and with 10,000 routes.
     Memory,
     /// How long checking a configuration of 10,000 routes takes.
@@ -25,13 +35,18 @@ pub(crate) enum Row {
 
 impl Row {
     /// Every row, in the order of the report.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::H1,
         Self::H1Tls,
         Self::H2c,
+        Self::Down64k,
+        Self::Down1m,
+        Self::Up64k,
+        Self::Up1m,
         Self::Handshake,
         Self::RoutesPath,
         Self::RoutesHost,
+        Self::Attack,
         Self::Memory,
         Self::Check,
     ];
@@ -47,9 +62,14 @@ impl Row {
             Self::H1 => "h1",
             Self::H1Tls => "h1-tls",
             Self::H2c => "h2c",
+            Self::Down64k => "h1-64k-down",
+            Self::Down1m => "h1-1m-down",
+            Self::Up64k => "h1-64k-up",
+            Self::Up1m => "h1-1m-up",
             Self::Handshake => "handshake",
             Self::RoutesPath => "routes-path",
             Self::RoutesHost => "routes-host",
+            Self::Attack => "attack",
             Self::Memory => "memory",
             Self::Check => "check",
         }
@@ -61,9 +81,14 @@ impl Row {
             Self::H1 => "h1",
             Self::H1Tls => "h1 over TLS",
             Self::H2c => "h2c -> h1",
+            Self::Down64k => "h1, answers of 64 KiB",
+            Self::Down1m => "h1, answers of 1 MiB",
+            Self::Up64k => "h1, uploads of 64 KiB",
+            Self::Up1m => "h1, uploads of 1 MiB",
             Self::Handshake => "TLS full handshake",
             Self::RoutesPath => "routes by path",
             Self::RoutesHost => "routes by host",
+            Self::Attack => "attack",
             Self::Memory => "memory",
             Self::Check => "check",
         }
@@ -74,9 +99,47 @@ impl Row {
         match self {
             Self::H1Tls | Self::Handshake => Door::Tls,
             Self::H2c => Door::H2c,
-            Self::H1 | Self::RoutesPath | Self::RoutesHost | Self::Memory | Self::Check => Door::H1,
+            Self::H1
+            | Self::Down64k
+            | Self::Down1m
+            | Self::Up64k
+            | Self::Up1m
+            | Self::RoutesPath
+            | Self::RoutesHost
+            | Self::Attack
+            | Self::Memory
+            | Self::Check => Door::H1,
         }
     }
+
+    /// The large bodies of this row.
+    pub(crate) fn bodies(self) -> Option<Bodies> {
+        match self {
+            Self::Down64k => Some(Bodies { bytes: 64 * 1024, of: Direction::Answers }),
+            Self::Down1m => Some(Bodies { bytes: 1024 * 1024, of: Direction::Answers }),
+            Self::Up64k => Some(Bodies { bytes: 64 * 1024, of: Direction::Requests }),
+            Self::Up1m => Some(Bodies { bytes: 1024 * 1024, of: Direction::Requests }),
+            _ => None,
+        }
+    }
+}
+
+/// Large bodies and which way they go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bodies {
+    /// The size of each.
+    pub(crate) bytes: usize,
+    /// Which messages have them.
+    pub(crate) of: Direction,
+}
+
+/// Which messages have large bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From the origin to the client.
+    Answers,
+    /// From the client to the origin.
+    Requests,
 }
 
 /// What a listener speaks.

@@ -50,17 +50,16 @@ pub(crate) struct Summary {
     pub(crate) median: Sample,
     /// Half of the distance between the cheapest and the dearest round.
     pub(crate) spread: f64,
-    /// Processor time per request of each round.
-    rounds: Vec<f64>,
+    /// Each round, in order.
+    rounds: Vec<Sample>,
 }
 
 impl Summary {
     /// The medians of samples; `None` without samples.
     pub(crate) fn of(samples: &[Sample]) -> Option<Self> {
         let over = |field: fn(&Sample) -> f64| median(samples.iter().map(field).collect());
-        let rounds: Vec<f64> = samples.iter().map(Sample::cpu).collect();
-        let lowest = rounds.iter().copied().min_by(f64::total_cmp)?;
-        let highest = rounds.iter().copied().max_by(f64::total_cmp)?;
+        let lowest = samples.iter().map(Sample::cpu).min_by(f64::total_cmp)?;
+        let highest = samples.iter().map(Sample::cpu).max_by(f64::total_cmp)?;
         let cpu = over(Sample::cpu)?;
         let user = cpu * over(|sample| sample.user / sample.cpu())?;
         let median = Sample {
@@ -72,12 +71,21 @@ impl Summary {
             errors: over(|sample| sample.errors)?,
             logged: over(|sample| sample.logged)?,
         };
-        Some(Self { median, spread: (highest - lowest) / 2.0, rounds })
+        Some(Self { median, spread: (highest - lowest) / 2.0, rounds: samples.to_vec() })
     }
 
     /// Our processor time over another's: the median of the rounds' ratios, since what disturbs one round disturbs both.
     pub(crate) fn over(&self, other: &Self) -> Option<f64> {
-        median(self.rounds.iter().zip(&other.rounds).map(|(ours, theirs)| ours / theirs).collect())
+        self.ratio(other, Sample::cpu)
+    }
+
+    /// The same of the time in user mode alone: the kernel's share is the same for every proxy, more or less.
+    pub(crate) fn user_over(&self, other: &Self) -> Option<f64> {
+        self.ratio(other, |sample| sample.user)
+    }
+
+    fn ratio(&self, other: &Self, of: fn(&Sample) -> f64) -> Option<f64> {
+        median(self.rounds.iter().zip(&other.rounds).map(|(ours, theirs)| of(ours) / of(theirs)).collect())
     }
 }
 
@@ -123,6 +131,7 @@ mod tests {
         let ours = Summary::of(&[sample(5.0, 5.0), sample(10.0, 10.0), sample(20.0, 20.0)]).unwrap();
         let theirs = Summary::of(&[sample(10.0, 10.0), sample(20.0, 20.0), sample(40.0, 40.0)]).unwrap();
         assert_eq!(ours.over(&theirs), Some(0.5));
+        assert_eq!(ours.user_over(&theirs), Some(0.5));
     }
 
     #[test]

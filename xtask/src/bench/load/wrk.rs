@@ -1,4 +1,5 @@
-//! wrk: HTTP/1.1 on 64 connections from one thread; with many routes it picks one at random for each request.
+//! wrk: HTTP/1.1 on 64 connections from one thread, fewer where bodies are large or others attack; with many routes it picks
+//! one at random for each request.
 
 use std::fs;
 use std::path::Path;
@@ -6,25 +7,44 @@ use std::path::Path;
 use super::Seen;
 use crate::bench::pinned::{Core, pinned};
 use crate::bench::product::{REMOVED_HEADER, Setup};
-use crate::bench::row::{Door, Routes};
+use crate::bench::row::{Bodies, Direction, Door, Routes, Row};
 use crate::failure::{Failure, While};
 use crate::steps;
 
 const CONNECTIONS: &str = "64";
+/// With large bodies: what lies in the buffers of the kernel should fit into a processor's cache.
+const CONNECTIONS_WITH_BODIES: &str = "16";
+/// Beside attackers: few enough that a request waits for them and not for its like.
+const CONNECTIONS_UNDER_ATTACK: &str = "8";
 
 /// Runs it once.
-pub(crate) fn run(setup: &Setup, seconds: u32, scratch: &Path) -> Result<Seen, Failure> {
+pub(crate) fn run(row: Row, setup: &Setup, seconds: u32, scratch: &Path) -> Result<Seen, Failure> {
     let scheme = if setup.door == Door::Tls { "https" } else { "http" };
     let mut command = pinned(Core::Around, "wrk");
-    command.args(["-t", "1", "-c", CONNECTIONS, "-d", &format!("{seconds}s"), "--latency"]);
+    let connections = match row {
+        Row::Attack => CONNECTIONS_UNDER_ATTACK,
+        _ if row.bodies().is_some() => CONNECTIONS_WITH_BODIES,
+        _ => CONNECTIONS,
+    };
+    command.args(["-t", "1", "-c", connections, "-d", &format!("{seconds}s"), "--latency"]);
     command.args(["-H", &format!("{REMOVED_HEADER}: 1")]);
-    if setup.routes != Routes::One {
-        let script = scratch.join("routes.lua");
-        fs::write(&script, lua(setup.routes)).while_doing(script.display())?;
+    let mut path = "/items/7".to_owned();
+    let mut script = None;
+    match row.bodies() {
+        Some(Bodies { bytes, of: Direction::Answers }) => path = format!("/bytes/{bytes}"),
+        Some(Bodies { bytes, of: Direction::Requests }) => {
+            script = Some(format!("wrk.method = 'POST'\nwrk.body = string.rep('x', {bytes})\n"));
+        }
+        None if setup.routes != Routes::One => script = Some(lua(setup.routes)),
+        None => {}
+    }
+    if let Some(text) = script {
+        let script = scratch.join("wrk.lua");
+        fs::write(&script, text).while_doing(script.display())?;
         command.arg("-s").arg(script);
     }
     // A name rather than the address, so that the handshake carries a server name that may stand there (RFC 6066 section 3).
-    command.arg(format!("{scheme}://localhost:{}/items/7", setup.address.port()));
+    command.arg(format!("{scheme}://localhost:{}{path}", setup.address.port()));
     let text = steps::output(command)?;
     parse(&text).ok_or_else(|| Failure::new(format!("the output of wrk is not understood:\n{text}")))
 }
