@@ -17,6 +17,7 @@ mod http2_floods;
 mod http2_heads;
 mod http2_upstreams;
 mod http2_websocket;
+mod large_bodies;
 mod lifecycle;
 mod observability;
 mod proxy_protocol;

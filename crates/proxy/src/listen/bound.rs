@@ -206,7 +206,7 @@ mod tests {
             Some(path) => ListenAddress::Unix(path.into()),
             None => ListenAddress::Tcp(address.to_owned()),
         };
-        Listener { name: name.into(), address, tls: None, clients: 0, limits: Limits::default() }
+        Listener { name: name.into(), address, proxy_protocol: false, tls: None, clients: 0, limits: Limits::default() }
     }
 
     fn bound(wanted: &[Listener], present: &[Arc<BoundListener>]) -> Vec<Arc<BoundListener>> {

@@ -245,7 +245,7 @@ mod tests {
         builder.max_concurrent_streams(streams);
         spawn_local(builder.serve_connection(TokioIo::new(far), service));
         let metrics = Metrics::new();
-        let shape = Shape { upstreams: vec![Arc::from("a")], ..Shape::default() };
+        let shape = Arc::new(Shape { upstreams: vec![Arc::from("a")], ..Shape::default() });
         let gauge = metrics.worker(&shape).upstream_connection(0, ConnectionState::Active);
         let connections = Connections::default();
         let stream = connections.share(handshake(Io::Tcp(near), Some(gauge)).await.unwrap());
