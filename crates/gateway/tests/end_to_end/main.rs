@@ -9,6 +9,7 @@
     reason = "whatever goes wrong in a test is a failed test"
 )]
 
+mod attackers;
 mod door;
 mod failures;
 mod http1;

@@ -67,6 +67,8 @@ impl ServerIo {
         }
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.patience)));
         ready!(waiting.as_mut().poll(cx));
+        // Otherwise the kernel would go on to hold what it has taken from us, for as long as the client likes.
+        self.reset_at_end();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of what waits for it")))
     }
 
