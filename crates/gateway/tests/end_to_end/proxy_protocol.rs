@@ -1,6 +1,8 @@
 //! Behind a balancer that says in a PROXY header who the client is: who is believed, what is served, what is closed.
 
-use gwanmun_testkit::{Authority, Connection, Gateway, Http2, Message, Speaks, Upstream, eventually};
+use std::process::{Child, Command};
+
+use gwanmun_testkit::{Authority, Connection, Gateway, Http2, Message, Script, Speaks, Upstream, eventually};
 
 use crate::{all_to, setup};
 
@@ -8,6 +10,7 @@ const V1: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.9 56324 443\r\n";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x09\xdc\x04\x01\xbb";
 const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 const UNKNOWN: &[u8] = b"PROXY UNKNOWN\r\n";
+const REFUSED: &str = r#"gwanmun_connections_refused_total{listener="web",reason="proxy-protocol"}"#;
 /// What a client says in the hope to be believed.
 const FORGED: &[u8] = b"GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
 
@@ -30,9 +33,8 @@ fn text(header: &str) -> Option<String> {
 }
 
 async fn refused(gateway: &Gateway, connections: f64) {
-    let series = r#"gwanmun_connections_refused_total{listener="web",reason="proxy-protocol"}"#;
     eventually("refused connections to be counted", async || {
-        (gateway.metric(series).await? == connections).then_some(())
+        (gateway.metric(REFUSED).await? == connections).then_some(())
     })
     .await;
 }
@@ -205,4 +207,73 @@ async fn without_the_setting_a_header_is_a_malformed_request() {
         assert_eq!(client.answer().await.status(), 400);
     }
     assert_eq!(upstream.requests(), 0);
+}
+
+#[tokio::test]
+async fn curl_says_who_it_is() {
+    let upstream = Upstream::recording(Speaks::Http1).await;
+    let gateway = behind_a_balancer("", &upstream).await;
+    let url = format!("http://{}/", gateway.web());
+    let asked = tokio::task::spawn_blocking(move || {
+        Command::new("curl")
+            .args(["--silent", "--fail", "--noproxy", "*", "--haproxy-protocol", &url])
+            .output()
+            .unwrap()
+    });
+    assert_eq!(asked.await.unwrap().stdout, b"request 0");
+    assert_eq!(upstream.received(0).await.header("x-forwarded-for"), text("127.0.0.1"));
+}
+
+/// A balancer that ends with the test.
+struct Haproxy(Child);
+
+impl Drop for Haproxy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs haproxy: cargo xtask test --full"]
+async fn haproxy_says_who_the_client_is_in_both_versions() {
+    let upstream = Upstream::recording(Speaks::Http1).await;
+    let gateway = behind_a_balancer("trusted-proxies: [127.0.0.1]\n", &upstream).await;
+    let web = gateway.web();
+    let version1 = Script::absent().await;
+    let version2 = Script::absent().await;
+    let checksum = Script::absent().await;
+    let file = gateway.folder().join("haproxy.cfg");
+    let configuration = format!(
+        "defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 5s
+  timeout server 5s
+listen version1
+  bind {version1}
+  server gateway {web} send-proxy check inter 100ms
+listen version2
+  bind {version2}
+  server gateway {web} send-proxy-v2 check inter 100ms
+listen checksum
+  bind {checksum}
+  server gateway {web} send-proxy-v2 proxy-v2-options crc32c,unique-id,authority
+  unique-id-format %ci:%cp
+"
+    );
+    std::fs::write(&file, configuration).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "haproxy", "-db", "-q", "-f"]).arg(&file);
+    let _haproxy = Haproxy(command.spawn().expect("haproxy is installed"));
+    for (number, address) in [version1, version2, checksum].into_iter().enumerate() {
+        eventually("haproxy to listen", async || tokio::net::TcpStream::connect(address).await.ok()).await;
+        let mut client = Connection::tcp(address).await;
+        assert_eq!(client.get("/").await.text(), format!("request {number}"));
+        let request = upstream.received(number).await;
+        assert_eq!(request.header("x-forwarded-for"), text("127.0.0.1"), "{number}");
+        assert_eq!(request.header("x-forwarded-port"), Some(address.port().to_string()), "where the client connected");
+    }
+    // Its health checks, and our probes, which say nothing.
+    assert_eq!(gateway.metric(REFUSED).await, Some(0.0));
 }
