@@ -5,7 +5,7 @@ mod host;
 
 use std::rc::Rc;
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::sanitized::{Sanitized, What};
 use gwanmun_telemetry::trace::TraceContext;
 use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, UPGRADE};
@@ -81,7 +81,8 @@ pub(crate) fn exchange_of(
 
     let mut problem = host.as_ref().err().cloned().or_else(|| target.as_ref().err().cloned()).or(cleaned.err());
     if survey.cookies > limits.cookies {
-        problem = Some(Fault::new(Code::HeadersTooLarge, format!("there are more than {} cookies", limits.cookies)));
+        let fault = Fault::new(Code::HeadersTooLarge, format!("there are more than {} cookies", limits.cookies));
+        problem = Some(fault.because(Reason::TooManyCookies));
     }
     if uri_length(&uri) > limits.uri_bytes {
         problem = Some(Fault::new(Code::UriTooLong, format!("the target is longer than {} bytes", limits.uri_bytes)));
@@ -117,7 +118,8 @@ fn target(
 ) -> Result<PathAndQuery, Fault> {
     let target = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
     if target.path() == "*" && *method != Method::OPTIONS {
-        return Err(Fault::new(Code::MalformedRequest, "only OPTIONS may ask for *"));
+        let fault = Fault::new(Code::MalformedRequest, "only OPTIONS may ask for *");
+        return Err(fault.because(Reason::MalformedPath));
     }
     let Some(canonical) = policy.canonical(&target)? else { return Ok(target) };
     sanitized.add(What::Path);

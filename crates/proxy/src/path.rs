@@ -2,7 +2,7 @@
 //! unreserved characters are undone, the others written in upper case, dot segments resolved; and what services read in
 //! different ways becomes what the operator's policy says.
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use http::uri::PathAndQuery;
 
 use crate::spec::{Backslash, ControlCharacters, DuplicateSlashes, EncodedSlash, PathParameters, PathsSpec};
@@ -79,16 +79,16 @@ impl PathPolicy {
             match (byte, is_escaped) {
                 (0, _) => return Err(malformed("the path has an escaped NUL")),
                 (1..=0x1f | 0x7f, _) if self.choices.control_characters == ControlCharacters::Refuse => {
-                    return Err(malformed("the path has an escaped control character"));
+                    return Err(refused("the path has an escaped control character"));
                 }
                 (b'/', true) => match self.choices.encoded_slash {
                     EncodedSlash::Keep => push_escape(byte, &mut out),
-                    EncodedSlash::Refuse => return Err(malformed("the path has an escaped slash")),
+                    EncodedSlash::Refuse => return Err(refused("the path has an escaped slash")),
                     EncodedSlash::Decode => out.push('/'),
                 },
                 (b'\\', _) => match self.choices.backslash {
                     Backslash::Escape => push_escape(byte, &mut out),
-                    Backslash::Refuse => return Err(malformed("the path has a backslash")),
+                    Backslash::Refuse => return Err(refused("the path has a backslash")),
                     Backslash::Slash => out.push('/'),
                 },
                 (_, true) if is_unreserved(byte) => out.push(char::from(byte)),
@@ -110,7 +110,7 @@ impl PathPolicy {
             }
             let segment = match (self.choices.parameters, written.split_once(';')) {
                 (PathParameters::Keep, _) | (_, None) => written,
-                (PathParameters::Refuse, Some(_)) => return Err(malformed("the path has parameters")),
+                (PathParameters::Refuse, Some(_)) => return Err(refused("the path has parameters")),
                 (PathParameters::Strip, Some((segment, _))) => segment,
             };
             ends_with_slash = matches!(segment, "" | "." | "..");
@@ -123,7 +123,7 @@ impl PathPolicy {
                 "" if segments.peek().is_none() => {}
                 "" => match self.choices.duplicate_slashes {
                     DuplicateSlashes::Merge => {}
-                    DuplicateSlashes::Refuse => return Err(malformed("the path has an empty segment")),
+                    DuplicateSlashes::Refuse => return Err(refused("the path has an empty segment")),
                     DuplicateSlashes::Keep if out.is_empty() => {}
                     DuplicateSlashes::Keep => out.push('/'),
                 },
@@ -180,7 +180,12 @@ fn push_escape(byte: u8, out: &mut String) {
 }
 
 fn malformed(why: &'static str) -> Fault {
-    Fault::new(Code::MalformedRequest, why)
+    Fault::new(Code::MalformedRequest, why).because(Reason::MalformedPath)
+}
+
+/// What the policy does not let through.
+fn refused(why: &'static str) -> Fault {
+    Fault::new(Code::MalformedRequest, why).because(Reason::RefusedPath)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod values;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::sanitized::{Sanitized, What};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
@@ -137,7 +137,8 @@ impl Survey {
         for Finding { name, what, act } in self.findings.drain(..) {
             match act {
                 Act::Refuse(reason) => {
-                    refused = refused.and(Err(Fault::new(Code::MalformedRequest, reason)));
+                    refused =
+                        refused.and(Err(Fault::new(Code::MalformedRequest, reason).because(Reason::AmbiguousHeader)));
                     continue;
                 }
                 Act::Remove => drop(headers.remove(&name)),

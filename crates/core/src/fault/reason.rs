@@ -21,6 +21,16 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// The request names no host, or more than one.
+    AmbiguousHost = "ambiguous-host";
+    /// The request's path cannot be read, or leads out of itself for somebody behind.
+    MalformedPath = "malformed-path";
+    /// The request's path has what `paths` refuses.
+    RefusedPath = "refused-path";
+    /// A header of the request could be read in two ways.
+    AmbiguousHeader = "ambiguous-header";
+    /// The request has more than `limits.cookies`.
+    TooManyCookies = "too-many-cookies";
     /// The client closed or reset before its request was complete.
     RequestTruncated = "request-truncated";
     /// Nothing came of the request's body for too long.

@@ -46,20 +46,24 @@ async fn what_was_cleaned_is_in_the_log_and_counted() {
 async fn requests_that_two_services_could_read_differently_are_refused() {
     let upstream = Upstream::recording(Speaks::Http1).await;
     let gateway = start(&format!("limits: {{cookies: 3}}\n{}", all_to(upstream.url()))).await;
-    for (target, fields, status) in [
-        ("/", "Authorization: Basic a\r\nAuthorization: Basic b\r\n", 400),
-        ("/", "Content-Type: text/plain\r\nContent-Type: text/html\r\n", 400),
-        ("/", "Content-Type: text/plain, text/html\r\n", 400),
-        ("/", "Origin: https://a.test\r\nOrigin: https://b.test\r\n", 400),
-        ("/", "If-Match: \"a\r\n", 400),
-        ("/a/..;/b", "", 400),
-        ("/a/%2e%2e%2fb", "", 400),
-        ("/%0d%0aX-Evil:1", "", 400),
-        ("/", "Cookie: a=1; b=2; c=3; d=4\r\n", 431),
-        ("/", "Cookie: a=1; b=2\r\nCookie: c=3; d=4\r\n", 431),
+    for (target, fields, status, reason) in [
+        ("/", "Authorization: Basic a\r\nAuthorization: Basic b\r\n", 400, "ambiguous-header"),
+        ("/", "Content-Type: text/plain\r\nContent-Type: text/html\r\n", 400, "ambiguous-header"),
+        ("/", "Content-Type: text/plain, text/html\r\n", 400, "ambiguous-header"),
+        ("/", "Origin: https://a.test\r\nOrigin: https://b.test\r\n", 400, "ambiguous-header"),
+        ("/", "If-Match: \"a\r\n", 400, "ambiguous-header"),
+        ("/a/..;/b", "", 400, "malformed-path"),
+        ("/a/%2e%2e%2fb", "", 400, "malformed-path"),
+        ("/%0d%0aX-Evil:1", "", 400, "refused-path"),
+        ("http://other.test/", "", 400, "ambiguous-host"),
+        ("/", "Cookie: a=1; b=2; c=3; d=4\r\n", 431, "too-many-cookies"),
+        ("/", "Cookie: a=1; b=2\r\nCookie: c=3; d=4\r\n", 431, "too-many-cookies"),
     ] {
-        let answer = gateway.connect().await.ask("GET", target, fields).await;
+        let agent = format!("{target} {}", fields.len());
+        let answer = gateway.connect().await.ask("GET", target, &format!("User-Agent: {agent}\r\n{fields}")).await;
         assert_eq!(answer.status(), status, "{target} {fields:?}");
+        let line = gateway.access_line(|line| line["user_agent"] == agent.as_str()).await;
+        assert_eq!(line["fault_reason"], reason, "{target} {fields:?}");
     }
     assert_eq!(upstream.requests(), 0);
     assert_eq!(gateway.connect().await.ask("GET", "/", "Cookie: a=1; b=2; c=3\r\n").await.status(), 200);

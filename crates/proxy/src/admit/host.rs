@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Version};
 
@@ -12,34 +12,36 @@ pub(super) fn host(version: Version, uri: &http::Uri, headers: &mut HeaderMap) -
     let mut hosts = headers.get_all(HOST).iter();
     let first = hosts.next().cloned();
     if hosts.next().is_some() {
-        return Err(Fault::new(Code::MalformedRequest, "the request has two Host fields"));
+        return Err(ambiguous("the request has two Host fields"));
     }
     headers.remove(HOST);
     let Some(authority) = uri.authority() else {
         if first.is_none() && version == Version::HTTP_11 {
-            return Err(Fault::new(Code::MalformedRequest, "an HTTP/1.1 request has no Host"));
+            return Err(ambiguous("an HTTP/1.1 request has no Host"));
         }
         let good = first.as_ref().is_none_or(|host| is_host(host.as_bytes()));
-        return if good { Ok(first) } else { Err(Fault::new(Code::MalformedRequest, "Host is no host and port")) };
+        return if good { Ok(first) } else { Err(ambiguous("Host is no host and port")) };
     };
     if authority.as_str().contains('@') {
-        return Err(Fault::new(Code::MalformedRequest, "the target has a user in it"));
+        return Err(ambiguous("the target has a user in it"));
     }
     if !is_host(authority.as_str().as_bytes()) {
-        return Err(Fault::new(Code::MalformedRequest, "the authority is no host and port"));
+        return Err(ambiguous("the authority is no host and port"));
     }
     match first {
-        None if version == Version::HTTP_11 => {
-            Err(Fault::new(Code::MalformedRequest, "an HTTP/1.1 request has no Host"))
-        }
+        None if version == Version::HTTP_11 => Err(ambiguous("an HTTP/1.1 request has no Host")),
         Some(host) if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
-            Err(Fault::new(Code::MalformedRequest, "the target and Host name different hosts"))
+            Err(ambiguous("the target and Host name different hosts"))
         }
         Some(host) => Ok(Some(host)),
-        None => HeaderValue::from_str(authority.as_str())
-            .map(Some)
-            .map_err(|_| Fault::new(Code::MalformedRequest, "the authority is malformed")),
+        None => {
+            HeaderValue::from_str(authority.as_str()).map(Some).map_err(|_| ambiguous("the authority is malformed"))
+        }
     }
+}
+
+fn ambiguous(why: &'static str) -> Fault {
+    Fault::new(Code::MalformedRequest, why).because(Reason::AmbiguousHost)
 }
 
 /// A name or an address, an IPv6 one in brackets, and perhaps a port (RFC 3986 section 3.2.2); no commas, since hosts stand

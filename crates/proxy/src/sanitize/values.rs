@@ -49,7 +49,8 @@ pub(super) fn origin(value: &[u8]) -> Look {
         origin == b"null"
             || origin.windows(3).position(|three| three == b"://").is_some_and(|at| {
                 let (scheme, rest) = origin.split_at(at);
-                is_scheme(scheme) && rest.get(3..).is_some_and(is_host)
+                // `file://` has none.
+                is_scheme(scheme) && rest.get(3..).is_some_and(|host| host.is_empty() || is_host(host))
             })
     };
     good_or(!value.is_empty() && value.split(|&byte| byte == b' ').all(is_origin), Look::Correct(b"null".to_vec()))
@@ -162,7 +163,7 @@ pub(super) fn schemes(value: &[u8]) -> Look {
 
 /// `X-Forwarded-Host`.
 pub(super) fn hosts(value: &[u8]) -> Look {
-    good_or(listed(value).all(|host| !host.is_empty() && is_host(host)), Look::Remove)
+    good_or(listed(value).all(is_host), Look::Remove)
 }
 
 /// `X-Forwarded-Port`.
