@@ -39,7 +39,7 @@ impl Watch {
         let folders = Folders::of(&files);
         // What changed since they were noted was not seen by anybody.
         let now = Instant::now();
-        Self { files, folders, unsettled: Some(Unsettled { since: now, until: now }) }
+        Self { files, folders, unsettled: Some(Unsettled { since: now, until: now + SETTLE }) }
     }
 
     /// Ready when the content of a file is not what it was, has come or has gone. Until other files are watched it is
