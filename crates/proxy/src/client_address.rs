@@ -55,9 +55,10 @@ fn walk(
 ) -> Option<IpAddr> {
     let mut nearest = peer;
     let values = headers.get_all(name).iter().rev();
-    let elements = values.flat_map(|value| rsplit_unquoted(value.to_str().unwrap_or_default(), b','));
+    // Element by element: a byte that is no text makes its own element unreadable, and none that a proxy added later.
+    let elements = values.flat_map(|value| rsplit_unquoted(value.as_bytes(), b',')).map(std::str::from_utf8);
     for element in elements.take(MOST_PROXIES) {
-        let Some(address) = read(element.trim()) else { return nearest };
+        let Some(address) = element.ok().and_then(|element| read(element.trim())) else { return nearest };
         nearest = Some(address);
         if !trusted.contains(address) {
             return nearest;
@@ -68,8 +69,8 @@ fn walk(
 
 /// The address in the `for` parameter of an element of `Forwarded`, which has one at most.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let mut found = rsplit_unquoted(element, b';').filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
+    let mut found = rsplit_unquoted(element.as_bytes(), b';').filter_map(|pair| {
+        let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
         let value = value.trim();
         let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
         name.trim().eq_ignore_ascii_case("for").then_some(bare)
@@ -80,12 +81,12 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
 
 /// `text` cut at every `separator` outside of quotes, the last piece first. Read from the right, since that end was
 /// written by whoever is nearest: a quote that somebody further away left open cannot swallow it.
-pub(crate) fn rsplit_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+pub(crate) fn rsplit_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
         let mut quoted = false;
-        for (at, byte) in text.bytes().enumerate().rev() {
+        for (at, &byte) in text.iter().enumerate().rev() {
             if byte == b'"' && !is_escaped(text, at) {
                 quoted = !quoted;
             } else if byte == separator && !quoted {
@@ -99,8 +100,8 @@ pub(crate) fn rsplit_unquoted(text: &str, separator: u8) -> impl Iterator<Item =
 }
 
 /// Whether an odd number of backslashes stands before `at`.
-fn is_escaped(text: &str, at: usize) -> bool {
-    text.bytes().take(at).rev().take_while(|&byte| byte == b'\\').count() % 2 == 1
+fn is_escaped(text: &[u8], at: usize) -> bool {
+    text.iter().take(at).rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
 
 /// An address, an IPv6 one with or without brackets; in brackets or as IPv4 it may have a port, which may be made up
@@ -171,6 +172,21 @@ mod tests {
             resolved("127.0.0.1", &[("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https")]),
             "2001:db8::1"
         );
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_hides_nobody_who_stands_right_of_it() {
+        let trusted = AddressSet::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        for (name, value) in [
+            (X_FORWARDED_FOR, &b"6.6.\x946.6, 9.9.9.9, 10.0.0.7"[..]),
+            (FORWARDED, b"for=6.6.6.6;host=\"\xff\", for=9.9.9.9"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(&name, http::HeaderValue::from_bytes(value).unwrap());
+            let found = resolve(Some(proxy), true, &headers, &trusted).address;
+            assert_eq!(found, "9.9.9.9".parse().ok(), "{name}");
+        }
     }
 
     #[test]

@@ -20,25 +20,21 @@ pub(super) fn forwarded(value: &[u8]) -> Look {
 }
 
 fn look(value: &[u8], is_good: fn(&str) -> bool, tidy: fn(&mut HeaderMap)) -> Look {
-    let text = std::str::from_utf8(value).ok();
-    let is_good = text.is_some_and(|text| rsplit_unquoted(text, b',').all(|element| is_good(element.trim())));
-    if is_good { Look::Good } else { Look::Tidy(tidy) }
+    if rsplit_unquoted(value, b',').all(|element| reads(element, is_good)) { Look::Good } else { Look::Tidy(tidy) }
+}
+
+fn reads(element: &[u8], is_good: fn(&str) -> bool) -> bool {
+    std::str::from_utf8(element).is_ok_and(|element| is_good(element.trim()))
 }
 
 /// Keeps the elements on the right that can all be read.
 fn tidy(headers: &mut HeaderMap, name: HeaderName, is_good: fn(&str) -> bool) {
-    let mut kept: Vec<&str> = Vec::new();
-    'fields: for value in headers.get_all(&name).iter().rev() {
-        let Ok(text) = value.to_str() else { break };
-        for element in rsplit_unquoted(text, b',').map(str::trim) {
-            if !is_good(element) {
-                break 'fields;
-            }
-            kept.push(element);
-        }
-    }
+    let values = headers.get_all(&name).iter().rev();
+    let elements = values.flat_map(|value| rsplit_unquoted(value.as_bytes(), b',')).map(<[u8]>::trim_ascii);
+    let mut kept: Vec<&[u8]> = elements.take_while(|element| reads(element, is_good)).collect();
     kept.reverse();
-    let value = Some(kept.join(", ")).filter(|list| !list.is_empty()).and_then(|list| HeaderValue::try_from(list).ok());
+    let list = kept.join(&b", "[..]);
+    let value = HeaderValue::from_bytes(&list).ok().filter(|value| !value.is_empty());
     headers.remove(&name);
     if let Some(value) = value {
         headers.insert(name, value);
@@ -58,8 +54,9 @@ fn is_node(text: &str) -> bool {
 /// Pairs of a name and a token or quoted string, each name once.
 fn is_element(element: &str) -> bool {
     let mut names: Vec<&str> = Vec::new();
-    rsplit_unquoted(element, b';').all(|pair| {
-        let Some((name, value)) = pair.trim().split_once('=') else { return false };
+    rsplit_unquoted(element.as_bytes(), b';').all(|pair| {
+        let pair = std::str::from_utf8(pair).ok().and_then(|pair| pair.trim().split_once('='));
+        let Some((name, value)) = pair else { return false };
         let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         let is_value = bare.is_some() || is_token(value.as_bytes());
         let is_new = !names.iter().any(|known| known.eq_ignore_ascii_case(name));
@@ -92,6 +89,14 @@ mod tests {
         ] {
             assert_eq!(tidied(X_FORWARDED_FOR, is_node, values).as_deref(), wanted, "{values:?}");
         }
+    }
+
+    #[test]
+    fn what_stands_right_of_a_byte_that_is_no_text_stays() {
+        let mut headers = HeaderMap::new();
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_bytes(b"6.6.6.6, \xff, 1.1.1.1").unwrap());
+        tidy(&mut headers, X_FORWARDED_FOR, is_node);
+        assert_eq!(headers.get(X_FORWARDED_FOR).unwrap(), "1.1.1.1");
     }
 
     #[test]
