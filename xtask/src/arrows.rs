@@ -30,7 +30,7 @@ const ABOVE: &[(&str, &[&str])] = &[
 ];
 
 /// Crates for development: nothing that ships may depend on them.
-const DEVELOPMENT: &[&str] = &["testkit", "xtask"];
+const DEVELOPMENT: &[&str] = &["testkit", "fuzz", "xtask"];
 
 /// Fails with every arrow that points the wrong way.
 pub(crate) fn check() -> Result<(), Failure> {

@@ -6,6 +6,7 @@ mod arrows;
 mod bench;
 mod failure;
 mod free_port;
+mod fuzz;
 mod lint;
 mod profile;
 mod signals;
@@ -27,6 +28,9 @@ usage: cargo xtask COMMAND
   lint              fmt, clippy, the arrows between crates, cargo-deny where it is installed
   bench [--quick] [--only ROW]... [--rounds N] [--no-build]
                     gwanmun beside nginx, haproxy and envoy; report in target/bench/report.md
+  fuzz [TIME] [--only TARGET]... [--minimise | --replay FILE]
+                    coverage-guided fuzzing on the stable toolchain; TIME (90s, 10m, 2h) is shared by the targets;
+                    --minimise takes the best of what was found into fuzz/corpus
   profile ROW [--of PROXY] [--seconds N] [--no-build]
                     top symbols and system calls of one proxy (default: gwanmun) under the load of a row
 
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         Some((&"test", rest)) => test::run(rest),
         Some((&"lint", rest)) => lint::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
+        Some((&"fuzz", rest)) => fuzz::run(rest),
         Some((&"profile", rest)) => profile::run(rest),
         Some((&bench::BACKEND_COMMAND, rest)) => bench::serve_backend(rest),
         Some((&bench::FLOOD_COMMAND, rest)) => bench::flood(rest),

@@ -11,6 +11,8 @@ pub mod exchange;
 pub mod filter;
 mod finish;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grpc;
 mod h1;
 pub mod handle;

@@ -37,6 +37,19 @@ pub(crate) struct Bound {
 }
 
 impl BoundListener {
+    /// A listener without sockets: somebody else hands it connections.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn unbound(listener: Listener) -> Self {
+        Self {
+            number: 0,
+            listener: ArcSwap::from_pointee(listener),
+            connections: AtomicUsize::new(0),
+            place: String::new(),
+            heir: AtomicBool::new(false),
+            sockets: Mutex::default(),
+        }
+    }
+
     /// The socket of worker number `worker`, once.
     pub(crate) fn take_socket(&self, worker: usize) -> Option<Socketed> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
