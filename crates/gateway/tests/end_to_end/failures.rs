@@ -128,16 +128,22 @@ async fn protocols_are_switched_unasked() {
 
 #[tokio::test]
 async fn the_answer_is_no_http() {
-    for answer in [
-        "SSH-2.0-OpenSSH_9.2\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a size\r\n",
-        "HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n",
-        "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(1000));
+    let large = format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "a".repeat(1 << 20));
+    let flood = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100);
+    for (answer, reason) in [
+        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "malformed-head"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "malformed-framing"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "malformed-framing"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "malformed-framing"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a size\r\n", "malformed-chunk"),
+        ("HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n", "malformed-head"),
+        ("HTTP/1.1 200 OK\nContent-Length: 0\n\n", "malformed-head"),
+        (&many, "too-many-fields"),
+        (&large, "head-too-large"),
+        (&flood, "too-many-interim"),
     ] {
-        failing(&Script::saying(answer).await.url(), 502, "upstream-malformed", None).await;
+        failing(&Script::saying(answer).await.url(), 502, "upstream-malformed", Some(reason)).await;
     }
     let http1 = Script::saying_at_once("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
     let url = http1.url().replace("http:", "h2c:");
@@ -156,15 +162,20 @@ async fn a_body_that_breaks_off_is_never_a_complete_message() {
             Response::new(body)
         })
     };
+    let chunked = |rest| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n{rest}");
     let scripts = [
-        Script::saying("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await,
-        Script::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").await,
-        Script::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n").await,
-        Script::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n").await,
+        (Script::saying("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await, "length-truncated"),
+        (Script::saying(chunked("")).await, "chunks-truncated"),
+        (Script::saying(chunked("0\r\n")).await, "chunks-truncated"),
+        (Script::saying(chunked("zz\r\n")).await, "malformed-chunk"),
     ];
-    let upstreams = [fed_and_failed(Speaks::Http1).await, fed_and_failed(Speaks::Http2).await];
-    let urls = scripts.iter().map(Script::url).chain(upstreams.iter().map(|upstream| upstream.url().to_owned()));
-    for url in urls {
+    let upstreams = [
+        (fed_and_failed(Speaks::Http1).await, "chunks-truncated"),
+        (fed_and_failed(Speaks::Http2).await, "http2-stream-reset"),
+    ];
+    let urls = scripts.iter().map(|(script, reason)| (script.url(), *reason));
+    let urls = urls.chain(upstreams.iter().map(|(upstream, reason)| (upstream.url().to_owned(), *reason)));
+    for (url, reason) in urls {
         let fine = "{id: fine, predicates: [path: /fine], filters: [respond: {body: fine}]}";
         let gateway = start(&format!("routes: [{fine}, {{id: all, upstream: '{url}'}}]\n")).await;
         let mut client = gateway.connect().await;
@@ -181,6 +192,7 @@ async fn a_body_that_breaks_off_is_never_a_complete_message() {
         for path in ["/1", "/2"] {
             let line = gateway.access_line(|line| line["path"] == path).await;
             assert_eq!((&line["status"], &line["fault"]), (&200.into(), &"upstream-malformed".into()), "{url} {path}");
+            assert_eq!(line["fault_reason"], reason, "{url} {path}");
         }
     }
 }
@@ -227,6 +239,7 @@ async fn an_answer_until_close_that_is_reset_is_never_a_complete_message() {
     for path in ["/1", "/2", "/3"] {
         let line = gateway.access_line(|line| line["path"] == path).await;
         assert_eq!((&line["status"], &line["fault"]), (&200.into(), &"upstream-malformed".into()), "{path}");
+        assert_eq!(line["fault_reason"], "close-truncated", "{path}");
     }
 }
 
@@ -253,6 +266,7 @@ async fn a_body_that_pauses_for_too_long_is_cut() {
         assert!(client.try_answer("GET").await.is_err());
         let line = gateway.access_line(|_| true).await;
         assert_eq!((&line["status"], &line["fault"]), (&200.into(), &"upstream-timeout".into()));
+        assert_reason(&gateway, &line, "upstream-timeout", "body-stalled", upstream.url()).await;
     }
 }
 
@@ -275,6 +289,7 @@ async fn an_exchange_that_takes_too_long_altogether_is_cut() {
         assert!(client.try_answer("GET").await.is_err(), "{}", upstream.url());
         let line = gateway.access_line(|_| true).await;
         assert_eq!((&line["status"], &line["fault"]), (&200.into(), &"upstream-timeout".into()));
+        assert_reason(&gateway, &line, "upstream-timeout", "total-timeout", upstream.url()).await;
     }
 }
 

@@ -46,6 +46,12 @@ pub(crate) enum Unfit {
     TooMany,
 }
 
+impl From<Malformed> for Unfit {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
 impl Search {
     /// Looks at what has come since; `input` begins where it began before. A start line is expected unless
     /// `start_lines` is 0.

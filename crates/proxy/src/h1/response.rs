@@ -21,16 +21,13 @@ pub(crate) struct Head {
 }
 
 /// Takes a head from the front of `input`; `None` if it is not complete yet. `search` remembers how far it was looked at.
-pub(crate) fn take(input: &mut BytesMut, search: &mut Search) -> Result<Option<Head>, Malformed> {
+pub(crate) fn take(input: &mut BytesMut, search: &mut Search) -> Result<Option<Head>, Unfit> {
     if !begins_like_an_answer(input) {
-        return Err(Malformed("the answer does not begin with HTTP/1"));
+        return Err(Malformed("the answer does not begin with HTTP/1").into());
     }
-    let (length, ends) = match search.look(input, 1, BOUNDS) {
-        Ok(Found::Whole(length, ends)) => (length, ends),
-        Ok(Found::Part) => return Ok(None),
-        Err(Unfit::Malformed(malformed)) => return Err(malformed),
-        Err(Unfit::TooLarge) => return Err(Malformed("the head of the answer is too large")),
-        Err(Unfit::TooMany) => return Err(Malformed("the answer has too many header fields")),
+    let (length, ends) = match search.look(input, 1, BOUNDS)? {
+        Found::Whole(length, ends) => (length, ends),
+        Found::Part => return Ok(None),
     };
     let block = input.split_to(length).freeze();
     let (first, rest) = ends.split_first().ok_or(Malformed("the status line is empty"))?;
@@ -104,11 +101,11 @@ mod tests {
         match try_read(pieces) {
             Ok(Some(story)) => story,
             Ok(None) => Story::Incomplete,
-            Err(Malformed(_)) => Story::Malformed,
+            Err(_) => Story::Malformed,
         }
     }
 
-    fn try_read(pieces: &[&[u8]]) -> Result<Option<Story>, Malformed> {
+    fn try_read(pieces: &[&[u8]]) -> Result<Option<Story>, Unfit> {
         let mut input = BytesMut::new();
         let mut search = Search::default();
         let mut found: Option<(Head, Body)> = None;

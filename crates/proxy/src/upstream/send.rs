@@ -13,7 +13,6 @@ use crate::body::{self, Body};
 use crate::exchange::{Exchange, UpstreamHost};
 use crate::filter::Response;
 use crate::forward;
-use crate::h1::Malformed;
 use crate::h1::encode::RequestHead;
 use crate::tunnel;
 use crate::upstream::Timeouts;
@@ -100,8 +99,7 @@ async fn attempt_until_answered(
                         return tunnel::begin(exchange, head, call);
                     }
                     Ok(head) => {
-                        let until = deadline.map(|deadline| deadline.at);
-                        let body = call.into_body(upstream.timeouts.idle, until).map_err(malformed)?;
+                        let body = call.into_body(upstream.timeouts.idle, deadline)?;
                         let mut response = http::Response::new(body);
                         *response.status_mut() = head.status;
                         *response.headers_mut() = head.headers;
@@ -123,9 +121,8 @@ async fn attempt_until_answered(
                         )
                         .because(Reason::HeadTruncated));
                     }
-                    Err(CallError::Malformed(why)) => return Err(malformed(why)),
                     Err(CallError::Silent) => return Err(silent()),
-                    Err(CallError::Request(fault)) => return Err(fault),
+                    Err(CallError::Malformed(fault) | CallError::Request(fault)) => return Err(fault),
                 }
             }
         }
@@ -231,8 +228,4 @@ fn closed(age: Age, error: &io::Error) -> Reason {
         (Age::Fresh, io::ErrorKind::UnexpectedEof) => Reason::ClosedEarly,
         (Age::Fresh, _) => Reason::ConnectionReset,
     }
-}
-
-fn malformed(Malformed(why): Malformed) -> Fault {
-    Fault::new(Code::UpstreamMalformed, why)
 }

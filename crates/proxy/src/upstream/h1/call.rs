@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::metrics::UpstreamConnection;
 use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::{Body as _, Frame};
@@ -24,9 +24,11 @@ use crate::body::Body;
 use crate::h1::body::{Body as Rest, Event};
 use crate::h1::encode::{self, Framing, RequestHead};
 use crate::h1::head::Search;
+use crate::h1::head::Unfit;
 use crate::h1::{Malformed, fields, response};
 use crate::outbox::{Outbox, Wrapping};
 use crate::patience::Patience;
+use crate::upstream::deadline::Deadline;
 use crate::upstream::io::Io;
 use crate::upstream::pool::Pool;
 
@@ -63,8 +65,8 @@ pub(crate) enum CallError {
     Closed(io::Error),
     /// The connection ended within the head of the answer.
     Truncated,
-    /// The answer is no HTTP.
-    Malformed(Malformed),
+    /// The answer is no HTTP, for this reason.
+    Malformed(Fault),
     /// The answer did not begin in time.
     Silent,
 }
@@ -143,8 +145,8 @@ impl Call {
 
     /// The answer's body. What is here already comes at once and gives the connection back; the rest streams, with at
     /// most `idle_timeout` between two pieces and nothing after `deadline`.
-    pub(crate) fn into_body(mut self, idle_timeout: Duration, deadline: Option<Instant>) -> Result<Body, Malformed> {
-        let first = match self.decoder.next(&mut self.idle.inbound)? {
+    pub(crate) fn into_body(mut self, idle_timeout: Duration, deadline: Option<Deadline>) -> Result<Body, Fault> {
+        let first = match self.decoder.next(&mut self.idle.inbound).map_err(answer::malformed)? {
             Event::End => {
                 self.release();
                 return Ok(Body::Empty);
@@ -183,17 +185,22 @@ impl Call {
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {
-            if let Some(head) =
-                response::take(&mut self.idle.inbound, &mut self.search).map_err(CallError::Malformed)?
+            if let Some(head) = response::take(&mut self.idle.inbound, &mut self.search)
+                .map_err(|unfit| CallError::Malformed(unfit_head(unfit)))?
             {
                 if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
                     self.interim += 1;
                     if self.interim > MAX_INTERIM {
-                        return Poll::Ready(Err(CallError::Malformed(Malformed("too many interim answers"))));
+                        return Poll::Ready(Err(CallError::Malformed(
+                            Fault::new(Code::UpstreamMalformed, "too many interim answers")
+                                .because(Reason::TooManyInterim),
+                        )));
                     }
                     continue;
                 }
-                self.decoder = head.framing(&self.method).map_err(CallError::Malformed)?;
+                self.decoder = head.framing(&self.method).map_err(|Malformed(why)| {
+                    CallError::Malformed(Fault::new(Code::UpstreamMalformed, why).because(Reason::MalformedFraming))
+                })?;
                 self.keep_alive = head.version == Version::HTTP_11
                     && !matches!(self.decoder, Rest::UntilClose)
                     && !(head.has.connection && fields::connection_says(&head.headers, b"close"));
@@ -302,6 +309,15 @@ impl Call {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+fn unfit_head(unfit: Unfit) -> Fault {
+    let (why, reason) = match unfit {
+        Unfit::Malformed(Malformed(why)) => (why, Reason::MalformedHead),
+        Unfit::TooLarge => ("the head of the answer is too large", Reason::HeadTooLarge),
+        Unfit::TooMany => ("the answer has too many header fields", Reason::TooManyFields),
+    };
+    Fault::new(Code::UpstreamMalformed, why).because(reason)
 }
 
 #[cfg(test)]

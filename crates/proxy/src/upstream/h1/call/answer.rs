@@ -6,20 +6,21 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Reason};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::{Call, CallError, Sending};
 use crate::h1::Malformed;
-use crate::h1::body::Event;
+use crate::h1::body::{Body as Rest, Event};
+use crate::upstream::deadline::Deadline;
 
 /// The body of an answer that did not come at once.
 pub(super) struct AnswerBody {
     call: Option<Call>,
     first: Option<Frame<Bytes>>,
     idle_timeout: Duration,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_runs: bool,
 }
@@ -31,7 +32,7 @@ impl AnswerBody {
         call: Call,
         first: Option<Frame<Bytes>>,
         idle_timeout: Duration,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
     ) -> Self {
         Self { call: Some(call), first, idle_timeout, deadline, timer: None, timer_runs: false }
     }
@@ -44,7 +45,7 @@ impl AnswerBody {
         while let Some(timer) = &mut self.timer {
             ready!(timer.as_mut().poll(cx));
             match sent_at.filter(|at| *at + self.idle_timeout > Instant::now()) {
-                Some(at) if self.deadline.is_none_or(|deadline| deadline > Instant::now()) => self.start_timer(at),
+                Some(at) if self.deadline.is_none_or(|deadline| deadline.at > Instant::now()) => self.start_timer(at),
                 _ => return Poll::Ready(()),
             }
         }
@@ -53,12 +54,26 @@ impl AnswerBody {
 
     fn start_timer(&mut self, moved: Instant) {
         let silence = moved + self.idle_timeout;
-        let at = self.deadline.map_or(silence, |deadline| deadline.min(silence));
+        let at = self.deadline.map_or(silence, |deadline| deadline.at.min(silence));
         match &mut self.timer {
             Some(timer) => timer.as_mut().reset(at),
             None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
         }
         self.timer_runs = true;
+    }
+}
+
+/// What comes is no body.
+pub(super) fn malformed(Malformed(why): Malformed) -> Fault {
+    Fault::new(Code::UpstreamMalformed, why).because(Reason::MalformedChunk)
+}
+
+/// What an answer lacks whose connection ended too early.
+fn truncated(rest: &Rest) -> Reason {
+    match rest {
+        Rest::Length(_) => Reason::LengthTruncated,
+        Rest::Chunked(_) => Reason::ChunksTruncated,
+        Rest::Done | Rest::UntilClose => Reason::CloseTruncated,
     }
 }
 
@@ -88,21 +103,27 @@ impl http_body::Body for AnswerBody {
                 Ok(Event::Data(data)) => break Some(Ok(Frame::data(data))),
                 Ok(Event::Trailers(trailers)) => break Some(Ok(Frame::trailers(trailers))),
                 Ok(Event::End) => break None,
-                Err(Malformed(why)) => break Some(Err(Fault::new(Code::UpstreamMalformed, why))),
+                Err(why) => break Some(Err(malformed(why))),
                 Ok(Event::NeedMore) => {}
             }
             match call.poll_read(cx) {
                 Poll::Ready(Ok(0)) if call.decoder.ends_with_connection() => break None,
                 Poll::Ready(Ok(0)) => {
-                    break Some(Err(Fault::new(Code::UpstreamMalformed, "the answer ended before its end")));
+                    let fault = Fault::new(Code::UpstreamMalformed, "the answer ended before its end");
+                    break Some(Err(fault.because(truncated(&call.decoder))));
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
-                    break Some(Err(Fault::new(Code::UpstreamMalformed, format!("the answer broke off: {error}"))));
+                    let fault = Fault::new(Code::UpstreamMalformed, format!("the answer broke off: {error}"));
+                    break Some(Err(fault.because(truncated(&call.decoder))));
                 }
                 Poll::Pending => {
                     ready!(this.poll_timer(cx, sent_at));
-                    break Some(Err(Fault::new(Code::UpstreamTimeout, "the answer's body paused for too long")));
+                    break Some(Err(match this.deadline.filter(|deadline| deadline.at <= Instant::now()) {
+                        Some(deadline) => deadline.fault(),
+                        None => Fault::new(Code::UpstreamTimeout, "the answer's body paused for too long")
+                            .because(Reason::BodyStalled),
+                    }));
                 }
             }
         };
