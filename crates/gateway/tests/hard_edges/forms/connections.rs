@@ -159,6 +159,8 @@ fn this_hop() -> Vec<Form> {
         get("field-te-gzip", "`TE: gzip` goes no further", "Connection: te\r\nTE: gzip\r\n").passes(),
         get("field-te-chunked", "`TE: chunked` says nothing about the body", "TE: chunked\r\n").passes(),
         get("field-trailer", "`Trailer: x` without chunks goes no further", "Trailer: x\r\n").passes(),
+        get("field-proxy", "`Proxy: http://b.test` goes no further", "Proxy: http://b.test\r\n").passes(),
+        get("field-original-url", "`X-Original-URL: /admin` goes no further", "X-Original-URL: /admin\r\n").passes(),
         get("field-txn-token", "`Txn-Token: x` goes no further", "Txn-Token: x\r\n").passes(),
         get(
             "field-forwarded",

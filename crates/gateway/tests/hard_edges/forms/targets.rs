@@ -61,7 +61,7 @@ fn characters() -> Vec<Form> {
         target("target-brackets-in-query", "`/form?a[]=b^`, as browsers send it", "/form?a[]=b^", "/form?a[]=b^"),
         line("target-quote-in-query", "`/form?a=\"b\"`", "GET /form?a=\"b\" HTTP/1.1"),
         line("target-angles-in-query", "`/form?a=<b>`", "GET /form?a=<b> HTTP/1.1"),
-        target("target-quote-in-path", "`/\"form\"`", "/\"form\"", "/\"form\""),
+        target("target-quote-in-path", "`/\"form\"` is `/%22form%22`", "/\"form\"", "/%22form%22"),
         line("target-angles-in-path", "`/<form>`", "GET /<form> HTTP/1.1"),
         line("target-nul-in-query", "a NUL in the query", "GET /form?\0 HTTP/1.1"),
         line("target-control-in-query", "an escape in the query", "GET /form?\x1b HTTP/1.1"),
