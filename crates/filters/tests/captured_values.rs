@@ -17,6 +17,7 @@ use http::Method;
 use http::header::{HOST, LOCATION};
 
 const CONFIGURATION: &str = r#"
+paths: {control-characters: keep}
 listeners: [{address: "127.0.0.1:8080"}]
 upstreams: {service: {endpoints: "http://127.0.0.1:9001"}}
 routes:
