@@ -169,7 +169,8 @@ pub(crate) fn clean_trailers(trailers: &mut HeaderMap, internal: &InternalHeader
     static KNOWN: LazyLock<KnownHeaders> = LazyLock::new(KnownHeaders::all);
     let is_known = |name: &&HeaderName| {
         let dashed = dashed(name.as_str());
-        internal.covers(&dashed) || KNOWN.knows(&dashed)
+        // A quote is in no token (RFC 9110 section 5.6.2), but HTTP/2 brings names that have one.
+        internal.covers(&dashed) || KNOWN.knows(&dashed) || name.as_str().contains('"')
     };
     let found: Vec<_> = trailers.keys().filter(is_known).cloned().collect();
     for name in found {
@@ -367,6 +368,8 @@ mod tests {
             ("txn_token", "1"),
             ("te", "trailers"),
         ]);
+        let quoted = HeaderName::from_lowercase(b"x-\"quoted\"").unwrap();
+        trailers.insert(quoted, HeaderValue::from_static("1"));
         clean_trailers(&mut trailers, &internal());
         assert_eq!(trailers, map(&[("grpc-status", "0"), ("x-checksum", "1")]));
     }

@@ -25,6 +25,10 @@ pub(super) fn check(head: &Parts, limits: &Limits) -> Result<(), Fault> {
         if let [b' ' | b'\t', ..] | [.., b' ' | b'\t'] = value.as_bytes() {
             return malformed("a value begins or ends with a blank");
         }
+        // No token has one (RFC 9110 section 5.6.2), but what h2 makes names with lets it pass.
+        if name.as_str().contains('"') {
+            return malformed("a header name has a quote in it");
+        }
     }
     if head.headers.len() > limits.header_count {
         return Err(Fault::new(Code::HeadersTooLarge, format!("more than {} fields", limits.header_count)));
@@ -68,6 +72,15 @@ mod tests {
         }
         assert_eq!(checked("ftp://a/", &[]), Some(Code::MalformedRequest));
         assert_eq!(checked("/", &[]), Some(Code::MalformedRequest));
+    }
+
+    #[test]
+    fn a_quote_in_a_name_is_refused() {
+        let mut head = http::Request::builder().uri("http://a/").body(()).unwrap().into_parts().0;
+        let name = http::HeaderName::from_lowercase(b"x\"y").unwrap();
+        head.headers.insert(name, http::HeaderValue::from_static("1"));
+        let refused = check(&head, &Limits::default()).unwrap_err();
+        assert_eq!(refused.code(), Code::MalformedRequest);
     }
 
     #[test]
