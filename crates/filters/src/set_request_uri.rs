@@ -62,7 +62,7 @@ impl Filter for SetRequestUri {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Verdict<'a> {
         let text = self.template.render(exchange)?;
         let (origin, path) = url_template::split(&text);
-        exchange.destination = Some(origin.parse::<Uri>().map_err(unusable)?);
+        exchange.destination = Some(Box::new(origin.parse::<Uri>().map_err(unusable)?));
         let query = text.split_once('?').map(|(_, query)| query);
         if !path.is_empty() {
             new_path::replace(&mut exchange.request, path)?;

@@ -16,6 +16,7 @@ use crate::body::Body;
 use crate::client_address;
 use crate::exchange::{Connection, Exchange, Request, Upgrade};
 use crate::forward::{self, Nominated, X_FORWARDED_FOR};
+use crate::h1::fields::Hosts;
 use crate::path::PathPolicy;
 use crate::plan::{Limits, Plan};
 use crate::record::Record;
@@ -28,7 +29,9 @@ pub(crate) struct Head {
     pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) uri: http::Uri,
+    /// Without `Host`.
     pub(crate) headers: HeaderMap,
+    pub(crate) hosts: Hosts,
 }
 
 /// Cleans a head and makes an exchange of it. A fault comes with the exchange too, since even a refusal is answered and
@@ -40,7 +43,7 @@ pub(crate) fn exchange_of(
     head: Head,
     body: Body,
 ) -> (Exchange, Result<(), Fault>) {
-    let Head { method, version, uri, mut headers } = head;
+    let Head { method, version, uri, mut headers, hosts } = head;
     let trusted = connection.is_from(&plan.trusted_proxies);
     let client =
         client_address::resolve(connection.peer.map(|peer| peer.ip()), trusted, &headers, &plan.trusted_proxies);
@@ -51,7 +54,7 @@ pub(crate) fn exchange_of(
         headers.remove(X_FORWARDED_FOR);
         sanitized.add(What::Forwarding);
     }
-    let host = host::host(version, &uri, &mut headers);
+    let host = host::host(version, &uri, hosts);
     if version == Version::HTTP_2 {
         join_cookies(&mut headers);
     }
@@ -105,7 +108,7 @@ pub(crate) fn exchange_of(
         Exchange::new(Rc::clone(connection), client.address, host.ok().flatten(), request, record, fastrand::u64(..));
     exchange.trusted = trusted;
     exchange.trace_formats = plan.propagation;
-    exchange.upgrade = upgrade_asked;
+    exchange.upgrade = upgrade_asked.map(Box::new);
     (exchange, problem.map_or(Ok(()), Err))
 }
 

@@ -215,18 +215,18 @@ pub struct Exchange {
     /// Which `Host` the upstream gets.
     pub upstream_host: UpstreamHost,
     /// An absolute URI that a filter put in place of the route's upstream.
-    pub destination: Option<Uri>,
+    pub destination: Option<Box<Uri>>,
     /// The path prefix that filters took away, for `X-Forwarded-Prefix`.
     pub stripped_prefix: Option<String>,
     /// Whether the peer is a trusted proxy, and so may say who the client is.
     pub trusted: bool,
     /// What will be logged and counted.
     pub record: Record,
-    pub(crate) upgrade: Option<Upgrade>,
+    pub(crate) upgrade: Option<Box<Upgrade>>,
     /// How the upstream is told which trace this is.
     pub(crate) trace_formats: TraceFormats,
     /// What a tunnel takes over at its beginning: it ends the record when it ends.
-    pub(crate) tunnel: Option<crate::tunnel::Tunnel>,
+    pub(crate) tunnel: Option<Box<crate::tunnel::Tunnel>>,
     draw: u64,
 }
 

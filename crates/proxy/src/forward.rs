@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use gwanmun_telemetry::trace::TRACEPARENT_LENGTH;
 
 use http::header::{CONNECTION, FORWARDED, HeaderName, TE, TRAILER};
 use http::{HeaderMap, HeaderValue};
@@ -24,8 +27,55 @@ pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-for
 pub(crate) struct Forwarding {
     client: HeaderValue,
     port: HeaderValue,
-    /// The latest `Forwarded` element, with the host it was made for: a client rarely changes the host on a connection.
-    element: RefCell<Option<(Option<HeaderValue>, HeaderValue)>>,
+    /// For the latest host: a client rarely asks for another on the same connection.
+    latest: RefCell<Option<OfHost>>,
+}
+
+/// What is told of a request for a host.
+#[derive(Debug, Clone)]
+struct OfHost {
+    host: Option<HeaderValue>,
+    /// The element of `Forwarded`.
+    element: HeaderValue,
+    /// All the fields of a request by an untrusted client, as lines of HTTP/1.
+    lines: Rc<[u8]>,
+}
+
+/// The fields about the client and the trace that go to an HTTP/1 upstream besides the headers of the exchange: written
+/// as they are, since nobody looks at them any more.
+#[derive(Debug, Default)]
+pub(crate) struct OwnLines {
+    fixed: Option<Rc<[u8]>>,
+    traceparent: Option<[u8; TRACEPARENT_LENGTH]>,
+}
+
+impl OwnLines {
+    /// Whether there is nothing to write, since the headers of the exchange have it all.
+    pub(crate) fn are_among_headers(&self) -> bool {
+        self.fixed.is_none()
+    }
+
+    /// Whether a header of the exchange gives way to one of these.
+    pub(crate) fn replace(&self, name: &HeaderName) -> bool {
+        self.fixed.is_some() && (*name == FORWARDED || is_own(name.as_str()))
+    }
+
+    /// Appends them.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if let Some(fixed) = &self.fixed {
+            out.extend_from_slice(fixed);
+        }
+        if let Some(traceparent) = &self.traceparent {
+            out.extend_from_slice(b"traceparent: ");
+            out.extend_from_slice(traceparent);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+fn is_own(name: &str) -> bool {
+    name == "traceparent"
+        || name.strip_prefix("x-forwarded-").is_some_and(|rest| matches!(rest, "for" | "proto" | "port" | "host"))
 }
 
 impl Forwarding {
@@ -35,7 +85,7 @@ impl Forwarding {
                 .unwrap_or(HeaderValue::from_static("unknown")),
             None => HeaderValue::from_static("unknown"),
         };
-        Self { client, port: HeaderValue::from(port), element: RefCell::new(None) }
+        Self { client, port: HeaderValue::from(port), latest: RefCell::new(None) }
     }
 }
 
@@ -135,11 +185,21 @@ pub(crate) fn dashed(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect())
 }
 
+/// The same for a request that is about to leave over HTTP/1, where most need not be put among the headers first.
+pub(crate) fn prepare_lines(exchange: &mut Exchange) -> OwnLines {
+    if exchange.trusted || exchange.stripped_prefix.is_some() || !exchange.trace_formats.is_w3c_alone() {
+        prepare(exchange);
+        return OwnLines::default();
+    }
+    let fixed = of_host(exchange.connection.forwarding(), exchange).lines;
+    OwnLines { fixed: Some(fixed), traceparent: Some(exchange.record.trace.traceparent()) }
+}
+
 /// Sets the forwarding fields and the trace of a request that is about to leave.
 pub(crate) fn prepare(exchange: &mut Exchange) {
     let connection = std::rc::Rc::clone(&exchange.connection);
     let forwarding = connection.forwarding();
-    let element = element(forwarding, exchange, connection.peer.map(|peer| peer.ip()), connection.scheme);
+    let element = of_host(forwarding, exchange).element;
     let prefix = exchange.stripped_prefix.take();
     let (host, headers) = (&exchange.host, &mut exchange.request.headers);
     if exchange.trusted {
@@ -185,11 +245,31 @@ fn append_with(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue, s
     headers.insert(name, HeaderValue::from_bytes(&list).unwrap_or_else(|_| value.clone()));
 }
 
-/// Our element of `Forwarded` (RFC 7239 section 4).
-fn element(forwarding: &Forwarding, exchange: &Exchange, peer: Option<IpAddr>, scheme: Scheme) -> HeaderValue {
-    if let Some((_, element)) = forwarding.element.borrow().as_ref().filter(|(host, _)| *host == exchange.host) {
-        return element.clone();
+/// What is told of a request for this host.
+fn of_host(forwarding: &Forwarding, exchange: &Exchange) -> OfHost {
+    if let Some(latest) = forwarding.latest.borrow().as_ref().filter(|latest| latest.host == exchange.host) {
+        return latest.clone();
     }
+    let connection = &exchange.connection;
+    let element = element(exchange, connection.peer.map(|peer| peer.ip()), connection.scheme);
+    let mut lines = Vec::with_capacity(256);
+    let mut line = |name: &HeaderName, value: &[u8]| {
+        lines.extend_from_slice(&[name.as_str().as_bytes(), b": ", value, b"\r\n"].concat());
+    };
+    line(&X_FORWARDED_FOR, forwarding.client.as_bytes());
+    line(&FORWARDED, element.as_bytes());
+    line(&X_FORWARDED_PROTO, connection.scheme.as_str().as_bytes());
+    line(&X_FORWARDED_PORT, forwarding.port.as_bytes());
+    if let Some(host) = &exchange.host {
+        line(&X_FORWARDED_HOST, host.as_bytes());
+    }
+    let of_host = OfHost { host: exchange.host.clone(), element, lines: lines.into() };
+    *forwarding.latest.borrow_mut() = Some(of_host.clone());
+    of_host
+}
+
+/// Our element of `Forwarded` (RFC 7239 section 4).
+fn element(exchange: &Exchange, peer: Option<IpAddr>, scheme: Scheme) -> HeaderValue {
     let mut text = String::with_capacity(96);
     match peer.map(|ip| ip.to_canonical()) {
         Some(IpAddr::V4(ip)) => {
@@ -204,9 +284,7 @@ fn element(forwarding: &Forwarding, exchange: &Exchange, peer: Option<IpAddr>, s
         let _ = write!(text, ";host=\"{}\"", host.replace(['"', '\\'], ""));
     }
     let _ = write!(text, ";proto={}", scheme.as_str());
-    let element = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("for=unknown"));
-    *forwarding.element.borrow_mut() = Some((exchange.host.clone(), element.clone()));
-    element
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("for=unknown"))
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ pub async fn handle(plan: &Plan, exchange: &mut Exchange, forward: &impl Forward
         }
         let upstream = taken.upstream.and_then(|index| Some((index, plan.upstreams.get(index)?)));
         let target = match (exchange.destination.take(), upstream) {
-            (Some(uri), _) => Target::Uri(uri),
+            (Some(uri), _) => Target::Uri(*uri),
             (None, Some((index, upstream))) => Target::Upstream(index, upstream),
             (None, None) => {
                 break 'answer Err(Fault::new(Code::Internal, "the route has no upstream and no filter answered"));

@@ -22,6 +22,7 @@ use crate::exchange::{Connection, Exchange, Scheme};
 use crate::filter::Response;
 use crate::forward;
 use crate::h1::encode::Framing;
+use crate::h1::fields::Hosts;
 use crate::handle::{Forward, Target, Watch, handle};
 use crate::parts::Invalid;
 use crate::plan::{Limits, ListenAddress, Listener, Plan};
@@ -209,7 +210,8 @@ impl Rehearsal {
             headers.extend(HeaderValue::try_from(authority).ok().map(|authority| (HOST, authority)));
         }
         let target = self.url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-        let head = Head { method: self.method, version: Version::HTTP_11, uri: Uri::from(target), headers };
+        let hosts = Hosts::take_from(&mut headers);
+        let head = Head { method: self.method, version: Version::HTTP_11, uri: Uri::from(target), headers, hosts };
         (head, self.body, self.answer)
     }
 }
@@ -333,7 +335,7 @@ mod tests {
         fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Verdict<'a> {
             Ok(Step::Wait(Box::pin(async move {
                 tokio::task::yield_now().await;
-                exchange.destination = Some(self.0.clone());
+                exchange.destination = Some(Box::new(self.0.clone()));
                 Ok(None)
             })))
         }

@@ -51,6 +51,11 @@ impl TraceFormats {
         spoken
     }
 
+    /// Whether W3C Trace Context is spoken and nothing else.
+    pub(crate) fn is_w3c_alone(self) -> bool {
+        self == Self { w3c: true, b3: false, b3_multi: false }
+    }
+
     /// Reads what a caller says and takes out of `headers` what cannot be read, as well as everything that `tell` will
     /// write anew. Formats that are not spoken stay.
     pub(crate) fn take_caller(self, headers: &mut HeaderMap) -> Caller {

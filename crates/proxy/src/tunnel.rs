@@ -54,7 +54,7 @@ pub(crate) fn begin(exchange: &mut Exchange, head: ResponseHead, call: Call) -> 
         forward::clean_response(&mut response);
         response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
         let (upstream, early) = call.into_upgraded();
-        exchange.tunnel = Some(Tunnel { upstream, early });
+        exchange.tunnel = Some(Box::new(Tunnel { upstream, early }));
         return Ok(response);
     }
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -63,7 +63,7 @@ pub(crate) fn begin(exchange: &mut Exchange, head: ResponseHead, call: Call) -> 
     response.headers_mut().insert(UPGRADE, protocol);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     let (upstream, early) = call.into_upgraded();
-    exchange.tunnel = Some(Tunnel { upstream, early });
+    exchange.tunnel = Some(Box::new(Tunnel { upstream, early }));
     Ok(response)
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn agreed(exchange: &mut Exchange, response: &mut Response) -> Option
         Some(tunnel)
             if response.status() == StatusCode::SWITCHING_PROTOCOLS || http2 && response.status().is_success() =>
         {
-            Some(tunnel)
+            Some(*tunnel)
         }
         tunnel => {
             let asked = tunnel.is_some() || exchange.upgrade.as_ref().is_some_and(|upgrade| upgrade.key.is_some());

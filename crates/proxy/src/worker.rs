@@ -18,7 +18,6 @@ use http::Uri;
 use crate::drain::{Doorway, Drain, OpenConnection};
 use crate::exchange::Exchange;
 use crate::filter::Response;
-use crate::forward;
 use crate::handle::{Forward, Target};
 use crate::listen::seldom::Seldom;
 use crate::plan::Plan;
@@ -167,7 +166,6 @@ impl WorkerPlan {
 
 impl Forward for WorkerPlan {
     async fn forward(&self, _: &Plan, exchange: &mut Exchange, target: Target<'_>) -> Result<Response, Fault> {
-        forward::prepare(exchange);
         match target {
             Target::Upstream(index, upstream) => {
                 exchange.record.upstream = Some(Arc::clone(&upstream.name));

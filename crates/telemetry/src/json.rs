@@ -13,9 +13,27 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Appends what stands between the quotes.
 pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    // No early exit: the loop becomes vector instructions, and almost every text is plain.
-    let awkward = text.iter().fold(false, |found, byte| found | !is_plain(*byte));
-    if awkward { push_awkward(out, text) } else { out.extend_from_slice(text) }
+    if are_plain(text) { out.extend_from_slice(text) } else { push_awkward(out, text) }
+}
+
+/// Whether nothing in `text` needs escaping: almost always, so eight bytes are looked at together.
+fn are_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+    let awkward = words.iter().fold(awkward_of(last), |found, word| found | awkward_of(*word));
+    awkward == 0
+}
+
+/// Not zero if any of the bytes is a control character, DEL, a quote, a backslash or not ASCII.
+fn awkward_of(word: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES << 7;
+    let word = u64::from_le_bytes(word);
+    // With every high bit 0, the subtraction borrows from the high bit of a byte that is below, or that was equal.
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH;
+    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (word & HIGH) | below(word, b' ') | equal(0x7f) | equal(b'"') | equal(b'\\')
 }
 
 /// Escapes what a formatter prints.
@@ -26,10 +44,6 @@ impl fmt::Write for Escaped<'_> {
         push_escaped(self.0, text.as_bytes());
         Ok(())
     }
-}
-
-fn is_plain(byte: u8) -> bool {
-    (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'
 }
 
 fn push_awkward(out: &mut Vec<u8>, text: &[u8]) {
@@ -71,7 +85,27 @@ mod tests {
         assert_eq!(string(b"/\xff\xfe/caf\xc3"), r#""/\ufffd\ufffd/caf\ufffd""#);
     }
 
+    fn is_plain(byte: u8) -> bool {
+        (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'
+    }
+
+    #[test]
+    fn every_byte_is_told_apart_in_every_place() {
+        for byte in 0..=255 {
+            for place in 0..17 {
+                let mut text = [b'a'; 17];
+                text[place] = byte;
+                assert_eq!(are_plain(&text), is_plain(byte), "{byte} at {place}");
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn bytes_together_are_judged_as_one_by_one(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(are_plain(&bytes), bytes.iter().all(|byte| is_plain(*byte)));
+        }
+
         #[test]
         fn any_bytes_become_one_valid_string(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let decoded: String = serde_json::from_str(&string(&bytes)).unwrap();

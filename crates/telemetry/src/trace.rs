@@ -11,7 +11,7 @@ pub use b3::B3;
 pub use state::is_tracestate;
 
 /// Length of a version-00 `traceparent`.
-const LENGTH: usize = 55;
+pub const TRACEPARENT_LENGTH: usize = 55;
 
 /// Where in which trace a request stands (`traceparent`, W3C Trace Context section 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl TraceContext {
     /// Reads a `traceparent` value. Upper-case hex, ids of zeroes, version `ff` and a wrong length are refused; versions
     /// after 00 may append more behind a `-`. With `None`, `tracestate` must be dropped too.
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let (head, tail) = value.split_at_checked(LENGTH)?;
+        let (head, tail) = value.split_at_checked(TRACEPARENT_LENGTH)?;
         let (version, rest) = field::<1>(head)?;
         let (trace_id, rest) = field::<16>(dash(rest)?)?;
         let (span_id, rest) = field::<8>(dash(rest)?)?;
@@ -57,8 +57,8 @@ impl TraceContext {
     }
 
     /// The header's value, version 00; all of it is ASCII.
-    pub fn traceparent(&self) -> [u8; LENGTH] {
-        let mut value = [b'-'; LENGTH];
+    pub fn traceparent(&self) -> [u8; TRACEPARENT_LENGTH] {
+        let mut value = [b'-'; TRACEPARENT_LENGTH];
         let flags = u8::from(self.sampled);
         let parts: [&[u8]; 4] = [&[0], &self.trace_id, &self.span_id, &[flags]];
         let mut rest = value.as_mut_slice();

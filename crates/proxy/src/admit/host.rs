@@ -3,18 +3,18 @@
 use std::net::Ipv6Addr;
 
 use gwanmun_core::{Code, Fault, Reason};
-use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderValue, Version};
+
+use crate::h1::fields::Hosts;
 
 /// `Host`, or the authority of an absolute target, which must agree with it: stricter than RFC 9112 section 3.2.2, which
 /// lets the target win.
-pub(super) fn host(version: Version, uri: &http::Uri, headers: &mut HeaderMap) -> Result<Option<HeaderValue>, Fault> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let first = hosts.next().cloned();
-    if hosts.next().is_some() {
-        return Err(ambiguous("the request has two Host fields"));
-    }
-    headers.remove(HOST);
+pub(super) fn host(version: Version, uri: &http::Uri, hosts: Hosts) -> Result<Option<HeaderValue>, Fault> {
+    let first = match hosts {
+        Hosts::None => None,
+        Hosts::One(host) => Some(host),
+        Hosts::Several => return Err(ambiguous("the request has two Host fields")),
+    };
     let Some(authority) = uri.authority() else {
         if first.is_none() && version == Version::HTTP_11 {
             return Err(ambiguous("an HTTP/1.1 request has no Host"));
@@ -54,7 +54,10 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
         return address.is_some() && port.strip_prefix(b"]").is_some_and(is_port);
     }
     let (host, port) = text.split_at(until(text, b':'));
-    let of_a_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte);
+    let of_a_host = |byte: &u8| match byte {
+        b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'A'..=b'Z' => true,
+        byte => b"_~%!$&'()*+;=".contains(byte),
+    };
     !host.is_empty() && host.iter().all(of_a_host) && is_port(port)
 }
 
@@ -88,8 +91,8 @@ mod tests {
     }
 
     fn asked(target: &str, host_field: Option<&'static str>) -> Result<Option<HeaderValue>, Code> {
-        let fields = host_field.map(|host| (HOST, HeaderValue::from_static(host)));
-        host(Version::HTTP_2, &target.parse().unwrap(), &mut fields.into_iter().collect()).map_err(|fault| fault.code())
+        let hosts = host_field.map_or(Hosts::None, |host| Hosts::One(HeaderValue::from_static(host)));
+        host(Version::HTTP_2, &target.parse().unwrap(), hosts).map_err(|fault| fault.code())
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn go_on(
             None => match take(input, search)? {
                 Some((mut message, body)) => {
                     message.ends_with_connection = body.ends_with_connection();
-                    (*search, *rest) = (Search::default(), body);
+                    *rest = body;
                     reading.messages.push(message);
                 }
                 None => return Ok(()),

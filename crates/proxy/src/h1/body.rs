@@ -43,7 +43,7 @@ enum Place {
     Size,
     Data(u64),
     DataEnd,
-    Trailers(Search),
+    Trailers(Box<Search>),
 }
 
 /// What the next bytes of a body were.
@@ -116,7 +116,7 @@ impl Chunk {
                         return Err(Malformed("the chunks have more around them than in them"));
                     }
                     self.place = match size {
-                        0 => Place::Trailers(Search::default()),
+                        0 => Place::Trailers(Box::default()),
                         size => Place::Data(size),
                     };
                 }
@@ -136,14 +136,14 @@ impl Chunk {
                     _ => return Err(Malformed("a chunk is longer than its size")),
                 },
                 Place::Trailers(search) => {
-                    let (length, ends) = match search.look(input, 0, TRAILERS) {
-                        Ok(Found::Whole(length, ends)) => (length, ends),
+                    let length = match search.look(input, 0, TRAILERS) {
+                        Ok(Found::Whole(length)) => length,
                         Ok(Found::Part) => return Ok(Event::NeedMore),
                         Err(Unfit::Malformed(malformed)) => return Err(malformed),
                         Err(Unfit::TooLarge | Unfit::TooMany) => return Err(Malformed("the trailers are too large")),
                     };
                     let block = input.split_to(length).freeze();
-                    let (mut trailers, _) = fields::read(&block, 0, &ends)?;
+                    let (mut trailers, _) = fields::read(&block, 0, search.ends(), None)?;
                     if trailers.keys().any(fields::frames_the_message) {
                         return Err(Malformed("a trailer would change the framing"));
                     }

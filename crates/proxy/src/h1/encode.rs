@@ -3,6 +3,8 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
+use crate::forward::OwnLines;
+
 /// How the end of a body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
@@ -34,14 +36,16 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) host: &'a HeaderValue,
     /// Without framing and hop-by-hop fields.
     pub(crate) headers: &'a HeaderMap,
+    /// What else is said of the client and the trace.
+    pub(crate) own: &'a OwnLines,
     /// The protocol it asks for, if it does.
     pub(crate) upgrade: Option<&'a HeaderValue>,
 }
 
 /// Writes a request's head.
 pub(crate) fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framing) {
-    let RequestHead { method, target, host, headers, upgrade } = *head;
-    out.reserve(256 + target.len() + headers.len() * 48);
+    let RequestHead { method, target, host, headers, own, upgrade } = *head;
+    out.reserve(512 + target.len() + headers.len() * 48);
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
@@ -49,8 +53,11 @@ pub(crate) fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, framing: Framin
     out.extend_from_slice(host.as_bytes());
     out.extend_from_slice(b"\r\n");
     for (name, value) in headers {
-        field(out, name.as_str(), value.as_bytes());
+        if !own.replace(name) {
+            field(out, name.as_str(), value.as_bytes());
+        }
     }
+    own.write(out);
     if let Some(protocol) = upgrade {
         out.extend_from_slice(b"connection: upgrade\r\n");
         field(out, "upgrade", protocol.as_bytes());
@@ -167,7 +174,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-a", HeaderValue::from_static("1"));
         let host = HeaderValue::from_static("h:1");
-        let head = RequestHead { method: &Method::POST, target: "/p?q", host: &host, headers: &headers, upgrade: None };
+        let head = RequestHead {
+            method: &Method::POST,
+            target: "/p?q",
+            host: &host,
+            headers: &headers,
+            own: &OwnLines::default(),
+            upgrade: None,
+        };
         request(&mut out, &head, Framing::Length(5));
         assert_eq!(
             String::from_utf8(out).unwrap(),

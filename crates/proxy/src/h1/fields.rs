@@ -21,8 +21,44 @@ pub(crate) struct Has {
     pub(crate) upgrade: bool,
 }
 
-/// Reads the field lines of `block` that begin at `start` and end where `ends` says.
-pub(crate) fn read(block: &Bytes, mut start: usize, ends: &[u32]) -> Result<(HeaderMap, Has), Malformed> {
+/// The `Host` fields of a request, apart from the others: every request has one, and nobody forwards it as it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Hosts {
+    /// There is none.
+    #[default]
+    None,
+    /// There is one.
+    One(HeaderValue),
+    /// There are several.
+    Several,
+}
+
+impl Hosts {
+    /// Takes them out of `headers`.
+    pub(crate) fn take_from(headers: &mut HeaderMap) -> Self {
+        let mut hosts = Self::None;
+        let values = headers.get_all(HOST).iter().cloned();
+        values.for_each(|value| hosts.add(value));
+        headers.remove(HOST);
+        hosts
+    }
+
+    fn add(&mut self, value: HeaderValue) {
+        *self = match self {
+            Self::None => Self::One(value),
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+}
+
+/// Reads the field lines of `block` that begin at `start` and end where `ends` says; those of `Host` go to `hosts`, where
+/// they are wanted apart.
+pub(crate) fn read(
+    block: &Bytes,
+    mut start: usize,
+    ends: &[u32],
+    mut hosts: Option<&mut Hosts>,
+) -> Result<(HeaderMap, Has), Malformed> {
     let mut has = Has::default();
     // With room for what the gateway adds.
     let mut headers = HeaderMap::with_capacity(ends.len() + 8);
@@ -44,9 +80,13 @@ pub(crate) fn read(block: &Bytes, mut start: usize, ends: &[u32]) -> Result<(Hea
         };
         let value = HeaderValue::from_maybe_shared(block.slice(from..to))
             .map_err(|_| Malformed("a header value has a control character"))?;
+        start = end + 2;
+        if let Some(hosts) = hosts.as_deref_mut().filter(|_| name == HOST) {
+            hosts.add(value);
+            continue;
+        }
         has.note(&name);
         headers.append(name, value);
-        start = end + 2;
     }
     Ok((headers, has))
 }
@@ -111,9 +151,10 @@ mod tests {
 
     fn parsed(lines: &str) -> Result<HeaderMap, Malformed> {
         let text = format!("{lines}\r\n\r\n");
-        let found = Search::default().look(text.as_bytes(), 0, Bounds { bytes: 1000, fields: 9 });
-        let Ok(Found::Whole(_, ends)) = found else { panic!("{lines:?}") };
-        read(&Bytes::from(text), 0, &ends).map(|(headers, _)| headers)
+        let mut search = Search::default();
+        let found = search.look(text.as_bytes(), 0, Bounds { bytes: 1000, fields: 9 });
+        assert!(matches!(found, Ok(Found::Whole(_))), "{lines:?}");
+        read(&Bytes::from(text), 0, search.ends(), None).map(|(headers, _)| headers)
     }
 
     #[test]

@@ -1,20 +1,17 @@
 //! Where a head ends in what has been read, found line by line as it arrives. A line that does not end in CRLF is noticed
 //! here, before anything of it is read (RFC 9112 section 2.2).
 
-use smallvec::SmallVec;
-
 use super::Malformed;
 
-/// Where each line of a head ends: the place of its CR. The empty line is not among them. Small numbers, since this is
-/// moved about; no head is longer than they can tell.
-pub(crate) type LineEnds = SmallVec<[u32; 24]>;
-
-/// How far the search for a head's end has come; kept while bytes arrive, so that each is looked at once.
+/// How far the search for a head's end has come; kept while bytes arrive, so that each is looked at once, and from head
+/// to head, so that there is room for the next one's lines.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
     /// From here on nothing has been looked at.
     from: usize,
-    ends: LineEnds,
+    /// The head has been found; the next look is for another.
+    whole: bool,
+    ends: Vec<u32>,
 }
 
 /// Bounds of a head.
@@ -29,8 +26,8 @@ pub(crate) struct Bounds {
 /// What the bytes so far hold.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A whole head: its length with the empty line, and where its lines end.
-    Whole(usize, LineEnds),
+    /// A whole head: its length with the empty line.
+    Whole(usize),
     /// The beginning of one.
     Part,
 }
@@ -56,6 +53,10 @@ impl Search {
     /// Looks at what has come since; `input` begins where it began before. A start line is expected unless
     /// `start_lines` is 0.
     pub(crate) fn look(&mut self, input: &[u8], start_lines: usize, bounds: Bounds) -> Result<Found, Unfit> {
+        if self.whole {
+            self.whole = false;
+            self.ends.clear();
+        }
         loop {
             let rest = input.get(self.from..).unwrap_or_default();
             let Some(at) = memchr::memchr2(b'\r', b'\n', rest) else {
@@ -83,7 +84,8 @@ impl Search {
             }
             if line_start == end && self.ends.len() >= start_lines {
                 self.from = 0;
-                return Ok(Found::Whole(end + 2, std::mem::take(&mut self.ends)));
+                self.whole = true;
+                return Ok(Found::Whole(end + 2));
             }
             if self.ends.len() >= bounds.fields + start_lines {
                 return Err(Unfit::TooMany);
@@ -91,6 +93,11 @@ impl Search {
             self.ends.push(u32::try_from(end).map_err(|_| Unfit::TooLarge)?);
         }
         if input.len() > bounds.bytes { Err(Unfit::TooLarge) } else { Ok(Found::Part) }
+    }
+
+    /// Where each line of the head ends: the place of its CR. The empty line is not among them.
+    pub(crate) fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
     /// Whether the first line is complete.
@@ -118,8 +125,10 @@ mod tests {
 
     #[test]
     fn a_head_ends_with_an_empty_line() {
-        let found = look(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nrest").unwrap();
-        assert_eq!(found, Found::Whole(27, LineEnds::from_slice(&[14, 23])));
+        let mut search = Search::default();
+        let found = search.look(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nrest", 1, BOUNDS);
+        assert_eq!((found, search.ends()), (Ok(Found::Whole(27)), &[14, 23][..]));
+        assert_eq!((search.look(b"x\r\n\r\n", 1, BOUNDS), search.ends()), (Ok(Found::Whole(5)), &[1][..]));
         assert_eq!(look(b"GET / HTTP/1.1\r\nhost: a\r\n\r"), Ok(Found::Part));
         assert_eq!(look(b""), Ok(Found::Part));
     }
@@ -136,7 +145,7 @@ mod tests {
         assert_eq!(look(&[b'a'; 65]), Err(Unfit::TooLarge));
         assert_eq!(look(&[b'a'; 64]), Ok(Found::Part));
         assert_eq!(look(b"a\r\nb\r\nc\r\nd\r\ne\r\n"), Err(Unfit::TooMany));
-        assert!(matches!(look(b"a\r\nb\r\nc\r\nd\r\n\r\n"), Ok(Found::Whole(14, _))));
+        assert!(matches!(look(b"a\r\nb\r\nc\r\nd\r\n\r\n"), Ok(Found::Whole(14))));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Uri, Version};
 
 use super::Malformed;
 use super::body::{Body, Chunk};
-use super::fields::{self, Has};
+use super::fields::{self, Has, Hosts};
 use super::head::{Bounds, Found, Search, Unfit, place};
 
 /// Longer methods are no methods.
@@ -30,7 +30,9 @@ pub(crate) struct Head {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) version: Version,
+    /// Without `Host`.
     pub(crate) headers: HeaderMap,
+    pub(crate) hosts: Hosts,
     pub(crate) has: Has,
     pub(crate) body: Body,
 }
@@ -64,8 +66,8 @@ pub(crate) fn take(
     if input.first().is_some_and(|byte| !is_token_byte(*byte)) {
         return Err(Refused::unread(Malformed("the request does not begin with a method").into()));
     }
-    let (length, ends) = match search.look(input, 1, bounds.head) {
-        Ok(Found::Whole(length, ends)) => (length, ends),
+    let length = match search.look(input, 1, bounds.head) {
+        Ok(Found::Whole(length)) => length,
         Ok(Found::Part) => {
             let longest = MAX_METHOD + AROUND_TARGET + bounds.target;
             return if input.len() > longest && !search.has_first_line() {
@@ -77,13 +79,14 @@ pub(crate) fn take(
         Err(unfit) => return Err(Refused::unread(unfit_head(unfit, search, bounds))),
     };
     let block = input.split_to(length).freeze();
-    let (first, fields) = match ends.split_first() {
+    let (first, fields) = match search.ends().split_first() {
         Some((first, rest)) => (place(*first), rest),
         None => return Err(Refused::unread(Malformed("the request line is empty").into())),
     };
     let (method, uri, version) = request_line(&block, first, bounds.target).map_err(Refused::unread)?;
-    match headers_and_body(&block, first + 2, fields, version) {
-        Ok((headers, has, body)) => Ok(Some(Head { method, uri, version, headers, has, body })),
+    let mut hosts = Hosts::None;
+    match headers_and_body(&block, first + 2, fields, &mut hosts, version) {
+        Ok((headers, has, body)) => Ok(Some(Head { method, uri, version, headers, hosts, has, body })),
         Err(fault) => Err(Box::new(Refused { fault, line: Some((method, uri, version)) })),
     }
 }
@@ -92,9 +95,10 @@ fn headers_and_body(
     block: &Bytes,
     start: usize,
     ends: &[u32],
+    hosts: &mut Hosts,
     version: Version,
 ) -> Result<(HeaderMap, Has, Body), Fault> {
-    let (headers, has) = fields::read(block, start, ends)?;
+    let (headers, has) = fields::read(block, start, ends, Some(hosts))?;
     let body = framing(version, &headers, has)?;
     if has.expect && !expects_to_continue(&headers) {
         return Err(Fault::new(Code::ExpectationFailed, "an expectation other than 100-continue"));

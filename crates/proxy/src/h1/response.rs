@@ -25,14 +25,14 @@ pub(crate) fn take(input: &mut BytesMut, search: &mut Search) -> Result<Option<H
     if !begins_like_an_answer(input) {
         return Err(Malformed("the answer does not begin with HTTP/1").into());
     }
-    let (length, ends) = match search.look(input, 1, BOUNDS)? {
-        Found::Whole(length, ends) => (length, ends),
+    let length = match search.look(input, 1, BOUNDS)? {
+        Found::Whole(length) => length,
         Found::Part => return Ok(None),
     };
     let block = input.split_to(length).freeze();
-    let (first, rest) = ends.split_first().ok_or(Malformed("the status line is empty"))?;
+    let (first, rest) = search.ends().split_first().ok_or(Malformed("the status line is empty"))?;
     let (version, status) = status_line(&block, place(*first))?;
-    let (headers, has) = fields::read(&block, place(*first) + 2, rest)?;
+    let (headers, has) = fields::read(&block, place(*first) + 2, rest, None)?;
     Ok(Some(Head { status, version, headers, has }))
 }
 

@@ -63,10 +63,11 @@ pub(super) async fn serve(
     .await;
     let line = Line::new(io);
     let mut outbox = Outbox::default();
+    let mut search = Search::default();
     let mut patience = Patience::default();
     let mut first = true;
     loop {
-        let next = next(permit, &limits, &line, &mut patience, first).await;
+        let next = next(permit, &limits, &line, &mut search, &mut patience, first).await;
         first = false;
         let outcome = match next {
             Ok(head) => one(worker, permit, &limits, &connection, &line, &mut outbox, head).await,
@@ -114,6 +115,7 @@ async fn next(
     permit: &ConnectionPermit,
     limits: &Limits,
     line: &SharedLine,
+    search: &mut Search,
     patience: &mut Patience,
     first: bool,
 ) -> Result<Head, NoRequest> {
@@ -121,7 +123,6 @@ async fn next(
         head: Bounds { bytes: limits.header_bytes, fields: limits.header_count },
         target: limits.uri_bytes,
     };
-    let mut search = Search::default();
     let (mut quiet_since, mut head_since, mut finishing_since) = (None, None, None);
     let mut at_start = true;
     poll_fn(|cx| {
@@ -140,7 +141,7 @@ async fn next(
             }
             let may_be_blank = at_start && line.inbound.first() == Some(&b'\r');
             if !line.inbound.is_empty() && !may_be_blank {
-                match request::take(&mut line.inbound, &mut search, bounds) {
+                match request::take(&mut line.inbound, search, bounds) {
                     Ok(Some(head)) => return Poll::Ready(Ok(head)),
                     Ok(None) => {}
                     Err(refusal) => return Poll::Ready(Err(NoRequest::Refused(refusal))),
@@ -223,8 +224,8 @@ async fn one(
     let mut asked = Asked::of(&head);
     let received = Rc::new(Cell::new(0));
     let body = body_of(worker, limits, line, &head, &received);
-    let Head { method, uri, version, headers, .. } = head;
-    let head = admit::Head { method, uri, version, headers };
+    let Head { method, uri, version, headers, hosts, .. } = head;
+    let head = admit::Head { method, uri, version, headers, hosts };
     let (mut finish, admitted) = begin(worker, limits, connection, head, body, received);
     // Whoever sends what could be read in two ways gets no second reading.
     asked.keep_alive &= admitted.is_ok();

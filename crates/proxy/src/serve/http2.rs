@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -22,6 +23,7 @@ use super::{Answered, begin, respond};
 use crate::admit;
 use crate::body::{self, Body, Bounds, Latest, Patient, Recorded, Telling};
 use crate::exchange::Connection;
+use crate::h1::fields::Hosts;
 use crate::listen::deferred::{Deferred, Outlet, deferred};
 use crate::listen::idle::IdleWatch;
 use crate::listen::stream::ServerIo;
@@ -139,11 +141,13 @@ async fn stream(
     let plan = worker.plan();
     let bounds = Bounds { pause: limits.body_timeout, bytes: limits.body_bytes, internal: &plan.plan.internal_headers };
     let body = body::bounded(Body::from_client(incoming), &bounds, &received);
-    let head = admit::Head { method: parts.method, version: parts.version, uri: parts.uri, headers: parts.headers };
+    let hosts = Hosts::take_from(&mut parts.headers);
+    let Parts { method, version, uri, headers, .. } = parts;
+    let head = admit::Head { method, uri, version, headers, hosts };
     let (finish, admitted) = begin(worker, limits, connection, head, body, received);
     let mut finish = Box::new(finish);
     let admitted = checked.and_then(|upgrade| {
-        finish.exchange.upgrade = upgrade;
+        finish.exchange.upgrade = upgrade.map(Box::new);
         admitted
     });
     let Answered { response, tunnel } = respond(&mut finish, admitted).await;

@@ -18,7 +18,7 @@ const MAX_IDLE: usize = 512;
 pub(crate) struct Pool {
     /// Zero keeps nothing.
     keep_alive: Cell<Duration>,
-    idle: RefCell<VecDeque<(Instant, Idle)>>,
+    idle: RefCell<VecDeque<(Instant, Box<Idle>)>>,
     /// What the address chose last, where it has a choice.
     pub(crate) chosen: Cell<Option<Alpn>>,
     /// The connections that requests share.
@@ -37,7 +37,7 @@ impl Pool {
     }
 
     /// A connection that still seems good.
-    pub(crate) fn take(&self) -> Option<Idle> {
+    pub(crate) fn take(&self) -> Option<Box<Idle>> {
         let mut idle = self.idle.borrow_mut();
         while let Some((since, mut connection)) = idle.pop_back() {
             if since.elapsed() >= self.keep_alive.get() {
@@ -53,7 +53,7 @@ impl Pool {
     }
 
     /// Keeps a connection for later.
-    pub(crate) fn put(&self, mut connection: Idle) {
+    pub(crate) fn put(&self, mut connection: Box<Idle>) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < MAX_IDLE && !self.keep_alive.get().is_zero() {
             count_as(&mut connection, ConnectionState::Idle);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::body::{self, Body};
 use crate::exchange::{Exchange, UpstreamHost};
 use crate::filter::Response;
-use crate::forward;
+use crate::forward::{self, OwnLines};
 use crate::h1::encode::RequestHead;
 use crate::tunnel;
 use crate::upstream::Timeouts;
@@ -51,6 +51,8 @@ async fn attempt_until_answered(
     let mut index = state.next_turn();
     let mut wanted = Wanted::Any;
     let mut retries = 0;
+    // Whether the headers have the fields about the client and the trace already.
+    let mut prepared = false;
     loop {
         let endpoint =
             upstream.endpoints.get(index).ok_or_else(|| Fault::new(Code::Internal, "an upstream without endpoints"))?;
@@ -69,6 +71,10 @@ async fn attempt_until_answered(
         };
         match channel {
             Channel::Http2(stream, age) => {
+                if !prepared {
+                    prepared = true;
+                    forward::prepare(exchange);
+                }
                 match Box::pin(over_http2(stream, age, endpoint, exchange, upstream.timeouts, deadline)).await {
                     Ok(response) => return Ok(response),
                     Err(NoAnswer::Repeatable(fault)) if retries < MAX_RETRIES => {
@@ -81,6 +87,8 @@ async fn attempt_until_answered(
             }
             Channel::Http1(idle, pool, age) => {
                 let host = host(exchange, endpoint);
+                let own = if prepared { OwnLines::default() } else { forward::prepare_lines(exchange) };
+                prepared |= own.are_among_headers();
                 let request = &mut exchange.request;
                 // Only a request without a body can be sent once more.
                 let repeatable =
@@ -91,6 +99,7 @@ async fn attempt_until_answered(
                     target: request.target().as_str(),
                     host: &host,
                     headers: &request.headers,
+                    own: &own,
                     upgrade: exchange.upgrade.as_ref().map(|upgrade| &upgrade.protocol),
                 };
                 let mut call = Call::new(idle, Rc::clone(&pool), &head, body);

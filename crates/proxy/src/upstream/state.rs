@@ -37,7 +37,7 @@ struct EndpointState {
 /// A way to send one request.
 pub(crate) enum Channel {
     /// A connection of its own; whether it has served before.
-    Http1(Idle, Rc<Pool>, Age),
+    Http1(Box<Idle>, Rc<Pool>, Age),
     /// A stream on a shared connection; whether it has served before.
     Http2(Stream, Age),
 }

@@ -10,55 +10,64 @@ use crate::json;
 use crate::sanitized::Sanitized;
 use crate::stamp::Stamp;
 
-/// Appends the line with its line feed.
+/// Appends the line with its line feed. The quotes around values stand in the words between them.
 pub(super) fn push(out: &mut Vec<u8>, stamp: &mut Stamp, entry: &Entry<'_>) {
+    out.reserve(640 + entry.path.len() + entry.user_agent.map_or(0, <[u8]>::len));
     out.extend_from_slice(b"{\"time\":\"");
     stamp.push(out, entry.time);
+    // Hexadecimal digits.
+    plain(out, b"\",\"trace_id\":\"", entry.trace_id.as_bytes());
+    plain(out, b"\",\"span_id\":\"", entry.span_id.as_bytes());
+    address(out, b"\",\"client\":", entry.client);
+    text(out, b",\"listener\":\"", entry.listener.as_bytes());
+    // Tokens of HTTP have neither quotes nor controls.
+    plain(out, b"\",\"protocol\":\"", entry.protocol.as_bytes());
+    plain(out, b"\",\"method\":\"", entry.method.as_bytes());
+    text(out, b"\",\"host\":\"", entry.host.as_bytes());
+    text(out, b"\",\"path\":\"", entry.path);
     out.push(b'"');
-    text(out, ",\"trace_id\":", entry.trace_id.as_bytes());
-    text(out, ",\"span_id\":", entry.span_id.as_bytes());
-    address(out, ",\"client\":", entry.client);
-    text(out, ",\"listener\":", entry.listener.as_bytes());
-    text(out, ",\"protocol\":", entry.protocol.as_bytes());
-    text(out, ",\"method\":", entry.method.as_bytes());
-    text(out, ",\"host\":", entry.host.as_bytes());
-    text(out, ",\"path\":", entry.path);
-    optional_text(out, ",\"route\":", entry.route.map(str::as_bytes));
-    optional_text(out, ",\"upstream\":", entry.upstream.map(str::as_bytes));
-    optional_text(out, ",\"endpoint\":", entry.endpoint.map(str::as_bytes));
-    number(out, ",\"status\":", entry.status.into());
-    optional_text(out, ",\"fault\":", entry.fault.map(str::as_bytes));
-    optional_text(out, ",\"fault_reason\":", entry.fault_reason.map(str::as_bytes));
-    number(out, ",\"duration_us\":", micros(entry.duration));
+    optional_text(out, b",\"route\":", entry.route.map(str::as_bytes));
+    optional_text(out, b",\"upstream\":", entry.upstream.map(str::as_bytes));
+    optional_text(out, b",\"endpoint\":", entry.endpoint.map(str::as_bytes));
+    number(out, b",\"status\":", entry.status.into());
+    optional_text(out, b",\"fault\":", entry.fault.map(str::as_bytes));
+    optional_text(out, b",\"fault_reason\":", entry.fault_reason.map(str::as_bytes));
+    number(out, b",\"duration_us\":", micros(entry.duration));
     match entry.upstream_duration {
-        Some(duration) => number(out, ",\"upstream_us\":", micros(duration)),
+        Some(duration) => number(out, b",\"upstream_us\":", micros(duration)),
         None => out.extend_from_slice(b",\"upstream_us\":null"),
     }
-    number(out, ",\"bytes_in\":", entry.bytes_in);
-    number(out, ",\"bytes_out\":", entry.bytes_out);
-    optional_text(out, ",\"principal\":", entry.principal.map(str::as_bytes));
-    optional_text(out, ",\"user_agent\":", entry.user_agent);
+    number(out, b",\"bytes_in\":", entry.bytes_in);
+    number(out, b",\"bytes_out\":", entry.bytes_out);
+    optional_text(out, b",\"principal\":", entry.principal.map(str::as_bytes));
+    optional_text(out, b",\"user_agent\":", entry.user_agent);
     if !entry.sanitized.is_nothing() {
         names(out, ",\"sanitized\":", entry.sanitized);
     }
     if let Some(linked) = entry.linked_trace_id {
-        text(out, ",\"linked_trace_id\":", linked.as_bytes());
+        plain(out, b",\"linked_trace_id\":\"", linked.as_bytes());
+        out.push(b'"');
     }
     out.extend_from_slice(b"}\n");
 }
 
-fn text(out: &mut Vec<u8>, key: &str, value: &[u8]) {
-    out.extend_from_slice(key.as_bytes());
-    json::push_string(out, value);
+/// The words before a value, and the value, which needs no escaping.
+fn plain(out: &mut Vec<u8>, words: &[u8], value: &[u8]) {
+    out.extend_from_slice(words);
+    out.extend_from_slice(value);
 }
 
-fn optional_text(out: &mut Vec<u8>, key: &str, value: Option<&[u8]>) {
+/// The words before a value, with its quote, and the value.
+fn text(out: &mut Vec<u8>, words: &[u8], value: &[u8]) {
+    out.extend_from_slice(words);
+    json::push_escaped(out, value);
+}
+
+fn optional_text(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
+    out.extend_from_slice(key);
     match value {
-        Some(value) => text(out, key, value),
-        None => {
-            out.extend_from_slice(key.as_bytes());
-            out.extend_from_slice(b"null");
-        }
+        Some(value) => json::push_string(out, value),
+        None => out.extend_from_slice(b"null"),
     }
 }
 
@@ -74,13 +83,13 @@ fn names(out: &mut Vec<u8>, key: &str, sanitized: Sanitized) {
     out.push(b']');
 }
 
-fn number(out: &mut Vec<u8>, key: &str, value: u64) {
-    out.extend_from_slice(key.as_bytes());
+fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+    out.extend_from_slice(key);
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn address(out: &mut Vec<u8>, key: &str, address: Option<IpAddr>) {
-    out.extend_from_slice(key.as_bytes());
+fn address(out: &mut Vec<u8>, key: &[u8], address: Option<IpAddr>) {
+    out.extend_from_slice(key);
     let Some(address) = address else { return out.extend_from_slice(b"null") };
     out.push(b'"');
     match address {

@@ -46,13 +46,15 @@ pub(crate) struct Idle {
     pub(crate) gauge: Option<UpstreamConnection>,
     pub(crate) inbound: BytesMut,
     pub(crate) outbound: Outbox,
+    search: Search,
     /// For heads that do not come.
     patience: Patience,
 }
 
 impl Idle {
-    pub(crate) fn new(io: Io, gauge: Option<UpstreamConnection>) -> Self {
-        Self { io, gauge, inbound: BytesMut::new(), outbound: Outbox::default(), patience: Patience::default() }
+    pub(crate) fn new(io: Io, gauge: Option<UpstreamConnection>) -> Box<Self> {
+        let (outbound, search, patience) = (Outbox::default(), Search::default(), Patience::default());
+        Box::new(Self { io, gauge, inbound: BytesMut::new(), outbound, search, patience })
     }
 }
 
@@ -80,7 +82,7 @@ pub(crate) struct ResponseHead {
 
 /// A request under way.
 pub(crate) struct Call {
-    idle: Idle,
+    idle: Box<Idle>,
     home: Rc<Pool>,
     method: Method,
     body: Body,
@@ -88,7 +90,6 @@ pub(crate) struct Call {
     sending: Sending,
     /// When the body moved last, while it streams.
     body_sent_at: Option<Instant>,
-    search: Search,
     decoder: Rest,
     keep_alive: bool,
     interim: usize,
@@ -107,7 +108,7 @@ enum Sending {
 
 impl Call {
     /// Prepares a request; nothing is sent before [`Call::head`] is awaited.
-    pub(crate) fn new(mut idle: Idle, home: Rc<Pool>, head: &RequestHead<'_>, body: Body) -> Self {
+    pub(crate) fn new(mut idle: Box<Idle>, home: Rc<Pool>, head: &RequestHead<'_>, body: Body) -> Self {
         let framing = Framing::of(head.method, body.exact_length());
         idle.outbound.clear();
         encode::request(idle.outbound.buffer(), head, framing);
@@ -122,7 +123,6 @@ impl Call {
             framing,
             sending,
             body_sent_at: None,
-            search: Search::default(),
             decoder: Rest::Done,
             keep_alive: false,
             interim: 0,
@@ -185,7 +185,7 @@ impl Call {
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {
-            if let Some(head) = response::take(&mut self.idle.inbound, &mut self.search)
+            if let Some(head) = response::take(&mut self.idle.inbound, &mut self.idle.search)
                 .map_err(|unfit| CallError::Malformed(unfit_head(unfit)))?
             {
                 if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -329,6 +329,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::forward::OwnLines;
 
     /// A body in pieces, with a pause of the scheduler before each.
     struct Pieces(RefCell<VecDeque<Result<Bytes, Fault>>>, bool);
@@ -359,17 +360,24 @@ mod tests {
         }
     }
 
-    async fn pair() -> (Idle, TcpStream) {
+    async fn pair() -> (Box<Idle>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         (Idle::new(Io::Tcp(ours), None), listener.accept().await.unwrap().0)
     }
 
-    fn post(idle: Idle, pieces: impl IntoIterator<Item = Result<Bytes, Fault>>) -> Call {
+    fn post(idle: Box<Idle>, pieces: impl IntoIterator<Item = Result<Bytes, Fault>>) -> Call {
         let body = Body::stream(Pieces(RefCell::new(pieces.into_iter().collect()), false));
         let host = http::HeaderValue::from_static("a");
         let headers = HeaderMap::new();
-        let head = RequestHead { method: &Method::POST, target: "/", host: &host, headers: &headers, upgrade: None };
+        let head = RequestHead {
+            method: &Method::POST,
+            target: "/",
+            host: &host,
+            headers: &headers,
+            own: &OwnLines::default(),
+            upgrade: None,
+        };
         Call::new(idle, Rc::new(Pool::new(Duration::ZERO)), &head, body)
     }
 
