@@ -9,8 +9,8 @@ use super::folder;
 use crate::failure::{Failure, While};
 use crate::steps;
 
-/// What the repository holds of each target; the replay asks for somewhat less than twice that.
-const MOST_FILES: usize = 150;
+/// What the repository holds of each target; the replay puts up with somewhat more.
+const MOST_FILES: usize = 80;
 const MOST_BYTES: u64 = 48 * 1024;
 
 /// Lets the engine choose the inputs that cover most, and puts those into the repository in the place of the last choice.
@@ -36,8 +36,10 @@ pub(super) fn minimise(engine: &Engine, target: &Target) -> Result<(), Failure> 
             choice.push((file, bytes));
         }
     }
-    // The shortest first: when there is no room for all, many say more than few.
+    // Of all lengths some, where there is no room for all: the shortest alone would be refused at the first step.
     choice.sort_by_key(|(_, bytes)| bytes.len());
+    let stride = choice.len().div_ceil(MOST_FILES.saturating_sub(kept.len()).max(1)).max(1);
+    let choice = choice.into_iter().step_by(stride);
     let (mut count, mut room) = (kept.len(), MOST_BYTES.saturating_sub(known.iter().map(|bytes| length(bytes)).sum()));
     for (file, bytes) in choice {
         if count == MOST_FILES || room < length(&bytes) {
