@@ -16,6 +16,7 @@ pub mod fuzzing;
 mod grpc;
 mod h1;
 pub mod handle;
+mod inbox;
 mod listen;
 mod outbox;
 pub mod parts;

@@ -78,7 +78,7 @@ pub(super) async fn serve(
             Err(NoRequest::Over) => return,
         };
         match outcome {
-            After::Again => line.borrow_mut().rest_between_requests(),
+            After::Again => line.borrow_mut().inbound.shrink(),
             After::Close => break,
             After::Reset => {
                 line.borrow().io.reset_at_end();
@@ -130,25 +130,25 @@ async fn next(
         loop {
             if at_start {
                 // Some clients end a body with a line of its own (RFC 9112 section 2.2).
-                match line.inbound.get(..2) {
+                match line.inbound.bytes.get(..2) {
                     Some(b"\r\n") => {
-                        let _ = line.inbound.split_to(2);
+                        let _ = line.inbound.bytes.split_to(2);
                         at_start = false;
                     }
                     Some(_) => at_start = false,
                     None => {}
                 }
             }
-            let may_be_blank = at_start && line.inbound.first() == Some(&b'\r');
-            if !line.inbound.is_empty() && !may_be_blank {
-                match request::take(&mut line.inbound, search, bounds) {
+            let may_be_blank = at_start && line.inbound.bytes.first() == Some(&b'\r');
+            if !line.inbound.bytes.is_empty() && !may_be_blank {
+                match request::take(&mut line.inbound.bytes, search, bounds) {
                     Ok(Some(head)) => return Poll::Ready(Ok(head)),
                     Ok(None) => {}
                     Err(refusal) => return Poll::Ready(Err(NoRequest::Refused(refusal))),
                 }
             }
             match line.poll_fill(cx) {
-                Poll::Ready(Ok(0)) if !line.inbound.is_empty() => {
+                Poll::Ready(Ok(0)) if !line.inbound.bytes.is_empty() => {
                     let cut = Fault::new(Code::MalformedRequest, "the connection ended within a head");
                     return Poll::Ready(Err(NoRequest::Refused(Refused::unread(cut))));
                 }
@@ -157,7 +157,7 @@ async fn next(
                 Poll::Pending => {}
             }
             let now = Instant::now();
-            let deadline = if line.inbound.is_empty() && !first {
+            let deadline = if line.inbound.bytes.is_empty() && !first {
                 let quiet = *quiet_since.get_or_insert(now) + limits.idle_timeout;
                 if permit.should_finish() { quiet.min(*finishing_since.get_or_insert(now) + LAST_WORDS) } else { quiet }
             } else {
@@ -165,7 +165,7 @@ async fn next(
                 *head_since.get_or_insert(now) + limits.header_timeout
             };
             std::task::ready!(patience.poll_until(cx, deadline));
-            return Poll::Ready(Err(if line.inbound.is_empty() {
+            return Poll::Ready(Err(if line.inbound.bytes.is_empty() {
                 NoRequest::Over
             } else {
                 let late = Fault::new(Code::RequestTimeout, "the head took longer than header-timeout");
@@ -251,16 +251,16 @@ fn body_of(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, head: &Head,
     match head.body {
         Rest::Done => return Body::Empty,
         Rest::Length(length) => {
-            let whole = usize::try_from(length).ok().filter(|length| *length <= held.inbound.len());
+            let whole = usize::try_from(length).ok().filter(|length| *length <= held.inbound.bytes.len());
             if let Some(whole) = whole.filter(|_| limits.body_bytes.is_none_or(|limit| length <= limit)) {
                 received.set(length);
-                return Body::Full(held.inbound.split_to(whole).freeze());
+                return Body::Full(held.inbound.bytes.split_to(whole).freeze());
             }
             held.rest = Rest::Length(length);
         }
         Rest::Chunked(_) | Rest::UntilClose => held.rest = Rest::Chunked(crate::h1::body::Chunk::begin()),
     }
-    if head.has.expect && held.inbound.is_empty() && head.version == Version::HTTP_11 {
+    if head.has.expect && held.inbound.bytes.is_empty() && head.version == Version::HTTP_11 {
         held.owe_continue();
     }
     drop(held);
@@ -292,7 +292,7 @@ async fn answer(
         && {
             let line = line.borrow();
             // What came after a request to leave HTTP is no request, even if the upstream stays.
-            line.rest.is_done() && (!asked.upgrade || line.inbound.is_empty())
+            line.rest.is_done() && (!asked.upgrade || line.inbound.bytes.is_empty())
         };
     with_date(SystemTime::now(), |date| {
         let head = ResponseHead {
@@ -341,7 +341,7 @@ async fn linger(line: &SharedLine, patience: &mut Patience) {
             shut = true;
         }
         loop {
-            line.inbound.clear();
+            line.inbound.bytes.clear();
             match line.poll_fill(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(read)) => taken += read,

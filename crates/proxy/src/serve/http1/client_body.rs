@@ -57,7 +57,7 @@ impl http_body::Body for ClientBody {
             return Poll::Ready(Some(Err(Fault::new(Code::MalformedRequest, "the request is over"))));
         }
         loop {
-            let frame = match line.rest.next(&mut line.inbound) {
+            let frame = match line.rest.next(&mut line.inbound.bytes) {
                 Ok(Event::Data(data)) => Frame::data(data),
                 Ok(Event::Trailers(trailers)) => Frame::trailers(trailers),
                 Ok(Event::End) => return Poll::Ready(None),

@@ -3,21 +3,17 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
-use std::future::Future;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::h1::body::Body as Rest;
+use crate::inbox::Inbox;
 use crate::listen::stream::ServerIo;
 
-/// What is read at once between requests: enough for most heads.
-const READ: usize = 8 * 1024;
-/// What is read at once of a large body.
-const LARGE_READ: usize = 64 * 1024;
 /// What a client may send ahead of the answer to its latest request.
 const AHEAD: usize = 16 * 1024;
 /// The interim answer to `Expect: 100-continue` (RFC 9110 section 10.1.1).
@@ -29,7 +25,7 @@ pub(super) type SharedLine = Rc<RefCell<Line>>;
 /// What has come on a connection and not been used yet.
 pub(super) struct Line {
     pub(super) io: ServerIo,
-    pub(super) inbound: BytesMut,
+    pub(super) inbound: Inbox,
     /// What is still to come of the current request's body.
     pub(super) rest: Rest,
     /// The current request: a body that is read too late gets nothing of the next one's.
@@ -40,7 +36,7 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(mut io: ServerIo) -> SharedLine {
-        let inbound = io.take_ahead();
+        let inbound = Inbox::holding(io.take_ahead());
         Rc::new(RefCell::new(Self { io, inbound, rest: Rest::Done, number: 0, go_ahead: b"" }))
     }
 
@@ -51,18 +47,13 @@ impl Line {
 
     /// Reads what is there, at least one byte unless the client has ended.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let inbound = &mut self.inbound;
-        if inbound.capacity() - inbound.len() < READ / 2 {
-            let size = if self.rest.is_done() { READ } else { LARGE_READ };
-            inbound.reserve(size);
-        }
-        pin!(self.io.read_buf(inbound)).poll(cx)
+        self.inbound.poll_fill(&mut self.io, &self.rest, cx)
     }
 
     /// Ready when the client has gone. What it sends ahead meanwhile is kept, within a bound.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // A body is read by whoever needs it, and that is where its end will be noticed.
-        while self.rest.is_done() && self.inbound.len() < AHEAD {
+        while self.rest.is_done() && self.inbound.bytes.len() < AHEAD {
             match ready!(self.poll_fill(cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
                 Ok(_) => {}
@@ -82,13 +73,6 @@ impl Line {
         }
         Pin::new(&mut self.io).poll_flush(cx)
     }
-
-    /// Gives back what a large body made the buffer grow to.
-    pub(super) fn rest_between_requests(&mut self) {
-        if self.inbound.is_empty() && self.inbound.capacity() > 2 * READ {
-            self.inbound = BytesMut::new();
-        }
-    }
 }
 
 /// The connection as a plain stream of bytes, after HTTP has been left.
@@ -97,9 +81,9 @@ pub(super) struct Stream(pub(super) SharedLine);
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let line = &mut *self.0.borrow_mut();
-        if line.inbound.has_remaining() {
-            let length = line.inbound.len().min(buf.remaining());
-            buf.put_slice(&line.inbound.split_to(length));
+        if line.inbound.bytes.has_remaining() {
+            let length = line.inbound.bytes.len().min(buf.remaining());
+            buf.put_slice(&line.inbound.bytes.split_to(length));
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut line.io).poll_read(cx, buf)

@@ -3,19 +3,19 @@
 
 mod answer;
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::metrics::UpstreamConnection;
 use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::{Body as _, Frame};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
 use answer::AnswerBody;
@@ -26,16 +26,13 @@ use crate::h1::encode::{self, Framing, RequestHead};
 use crate::h1::head::Search;
 use crate::h1::head::Unfit;
 use crate::h1::{Malformed, fields, response};
+use crate::inbox::Inbox;
 use crate::outbox::{Outbox, Wrapping};
 use crate::patience::Patience;
 use crate::upstream::deadline::Deadline;
 use crate::upstream::io::Io;
 use crate::upstream::pool::Pool;
 
-/// What is read at once: enough for most answers.
-const READ: usize = 8 * 1024;
-/// What is read at once when answers are larger.
-const LARGE_READ: usize = 64 * 1024;
 /// Interim answers that are waited through before the real one.
 const MAX_INTERIM: usize = 16;
 
@@ -44,7 +41,7 @@ pub(crate) struct Idle {
     pub(crate) io: Io,
     /// Counts it; dropped connections are counted off.
     pub(crate) gauge: Option<UpstreamConnection>,
-    pub(crate) inbound: BytesMut,
+    pub(crate) inbound: Inbox,
     pub(crate) outbound: Outbox,
     search: Search,
     /// For heads that do not come.
@@ -54,7 +51,7 @@ pub(crate) struct Idle {
 impl Idle {
     pub(crate) fn new(io: Io, gauge: Option<UpstreamConnection>) -> Box<Self> {
         let (outbound, search, patience) = (Outbox::default(), Search::default(), Patience::default());
-        Box::new(Self { io, gauge, inbound: BytesMut::new(), outbound, search, patience })
+        Box::new(Self { io, gauge, inbound: Inbox::default(), outbound, search, patience })
     }
 }
 
@@ -146,7 +143,7 @@ impl Call {
     /// The answer's body. What is here already comes at once and gives the connection back; the rest streams, with at
     /// most `idle_timeout` between two pieces and nothing after `deadline`.
     pub(crate) fn into_body(mut self, idle_timeout: Duration, deadline: Option<Deadline>) -> Result<Body, Fault> {
-        let first = match self.decoder.next(&mut self.idle.inbound).map_err(answer::malformed)? {
+        let first = match self.decoder.next(&mut self.idle.inbound.bytes).map_err(answer::malformed)? {
             Event::End => {
                 self.release();
                 return Ok(Body::Empty);
@@ -164,12 +161,13 @@ impl Call {
 
     /// The connection itself, after `101`, with what the upstream has said since.
     pub(crate) fn into_upgraded(self) -> (Io, Bytes) {
-        (self.idle.io, self.idle.inbound.freeze())
+        (self.idle.io, self.idle.inbound.bytes.freeze())
     }
 
     /// Gives the connection back if both sides are through with this exchange and nothing unasked has come.
-    fn release(self) {
-        if self.keep_alive && self.sending == Sending::Done && self.idle.inbound.is_empty() {
+    fn release(mut self) {
+        if self.keep_alive && self.sending == Sending::Done && self.idle.inbound.bytes.is_empty() {
+            self.idle.inbound.shrink();
             self.home.put(self.idle);
         }
     }
@@ -185,7 +183,7 @@ impl Call {
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {
-            if let Some(head) = response::take(&mut self.idle.inbound, &mut self.idle.search)
+            if let Some(head) = response::take(&mut self.idle.inbound.bytes, &mut self.idle.search)
                 .map_err(|unfit| CallError::Malformed(unfit_head(unfit)))?
             {
                 if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -207,26 +205,21 @@ impl Call {
                 return Poll::Ready(Ok(ResponseHead { status: head.status, headers: head.headers }));
             }
             match ready!(self.poll_read(cx)) {
-                Ok(0) if self.idle.inbound.is_empty() && self.interim == 0 => {
+                Ok(0) if self.idle.inbound.bytes.is_empty() && self.interim == 0 => {
                     let error = self.write_failure.take().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
                     return Poll::Ready(Err(CallError::Closed(error)));
                 }
                 Ok(0) => return Poll::Ready(Err(CallError::Truncated)),
                 Ok(_) => {}
-                Err(error) if self.idle.inbound.is_empty() => return Poll::Ready(Err(CallError::Closed(error))),
+                Err(error) if self.idle.inbound.bytes.is_empty() => return Poll::Ready(Err(CallError::Closed(error))),
                 Err(_) => return Poll::Ready(Err(CallError::Truncated)),
             }
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let inbound = &mut self.idle.inbound;
-        // A buffer that was filled to the brim last time says that more is coming.
-        if inbound.capacity() - inbound.len() < READ / 2 {
-            let size = if inbound.is_empty() && self.decoder.is_done() { READ } else { LARGE_READ };
-            inbound.reserve(size);
-        }
-        pin!(self.idle.io.read_buf(inbound)).poll(cx)
+        let Idle { io, inbound, .. } = &mut *self.idle;
+        inbound.poll_fill(io, &self.decoder, cx)
     }
 
     /// Sends what can be sent now. Ready when the whole request is on its way, or when it never will be.
@@ -324,6 +317,7 @@ fn unfit_head(unfit: Unfit) -> Fault {
 mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
+    use std::pin::pin;
 
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};

@@ -99,7 +99,7 @@ impl http_body::Body for AnswerBody {
         }
         let sent_at = call.body_sent_at;
         let outcome = loop {
-            match call.decoder.next(&mut call.idle.inbound) {
+            match call.decoder.next(&mut call.idle.inbound.bytes) {
                 Ok(Event::Data(data)) => break Some(Ok(Frame::data(data))),
                 Ok(Event::Trailers(trailers)) => break Some(Ok(Frame::trailers(trailers))),
                 Ok(Event::End) => break None,

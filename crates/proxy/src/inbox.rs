@@ -1,0 +1,100 @@
+//! What has been read on an HTTP/1 connection and not been used yet: one buffer, used again and again, larger while a large
+//! body comes.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::h1::body::Body;
+
+/// What is read at once between messages: enough for most heads.
+const READ: usize = 8 * 1024;
+/// What is read at once of a large body.
+const LARGE_READ: usize = 64 * 1024;
+
+/// Bytes that have come.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    pub(crate) bytes: BytesMut,
+    /// The latest read took all the room there was.
+    brimful: bool,
+}
+
+impl Inbox {
+    /// With what has been read already.
+    pub(crate) fn holding(bytes: BytesMut) -> Self {
+        Self { bytes, brimful: false }
+    }
+
+    /// Reads what is there, at least one byte unless the other end has ended. `rest` is still to come of a message.
+    pub(crate) fn poll_fill(
+        &mut self,
+        io: &mut (impl AsyncRead + Unpin),
+        rest: &Body,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let bytes = &mut self.bytes;
+        let wanted = match rest.exact_length() {
+            Some(0) => READ,
+            Some(left) => usize::try_from(left).map_or(LARGE_READ, |left| left.clamp(READ, LARGE_READ)),
+            None if self.brimful => LARGE_READ,
+            None => READ,
+        };
+        // All of it where nothing has to be moved for that; else when there is little left.
+        let enough = if bytes.is_empty() && !rest.is_done() { wanted } else { READ / 2 };
+        if bytes.capacity() - bytes.len() < enough {
+            bytes.reserve(wanted);
+        }
+        let read = ready!(pin!(io.read_buf(bytes)).poll(cx));
+        self.brimful = bytes.len() == bytes.capacity();
+        Poll::Ready(read)
+    }
+
+    /// Gives back what a large body made it grow to. Between messages.
+    pub(crate) fn shrink(&mut self) {
+        if self.bytes.is_empty() && self.bytes.capacity() > 2 * READ {
+            self.bytes = BytesMut::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn room_after(reads: &[&[u8]], rest: &Body) -> usize {
+        let mut inbox = Inbox::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        for mut read in reads.iter().copied() {
+            assert!(matches!(inbox.poll_fill(&mut read, rest, &mut cx), Poll::Ready(Ok(_))));
+            inbox.bytes.clear();
+        }
+        inbox.bytes.capacity()
+    }
+
+    #[test]
+    fn there_is_as_much_room_as_will_be_needed() {
+        assert!(room_after(&[b"head"], &Body::Done) < LARGE_READ);
+        assert!(room_after(&[b"piece"], &Body::Length(1 << 30)) >= LARGE_READ);
+        assert!(room_after(&[b"piece"], &Body::Length(10)) < LARGE_READ);
+        assert!(room_after(&[b"event", b"event"], &Body::UntilClose) < LARGE_READ);
+        assert!(room_after(&[&[b'x'; 3 * READ], &[b'x'; READ]], &Body::UntilClose) >= LARGE_READ);
+    }
+
+    #[test]
+    fn what_a_large_body_needed_is_given_back() {
+        let mut inbox = Inbox::default();
+        inbox.bytes.reserve(LARGE_READ);
+        inbox.shrink();
+        assert_eq!(inbox.bytes.capacity(), 0);
+        inbox.bytes.reserve(READ);
+        inbox.shrink();
+        assert!(inbox.bytes.capacity() >= READ);
+    }
+}
