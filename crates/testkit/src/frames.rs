@@ -129,12 +129,21 @@ impl Frames {
         }
     }
 
+    /// All frames that are still to come before the connection ends.
+    pub async fn rest(&mut self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        while let Some(frame) = self.next().await {
+            frames.push(frame);
+        }
+        frames
+    }
+
     /// What becomes of a stream.
     pub async fn outcome(&mut self, stream: u32) -> Outcome {
         loop {
             match self.next().await {
                 Some(frame) if frame.stream == stream && frame.kind == kind::HEADERS => {
-                    return Outcome::Answered(status(&frame.payload));
+                    return Outcome::Answered(frame.status());
                 }
                 Some(frame) if frame.stream == stream && frame.kind == kind::RST_STREAM => {
                     return Outcome::Reset(number(&frame.payload));
@@ -168,6 +177,13 @@ impl Frames {
         }
         let _ = sending.await;
         goodbye
+    }
+}
+
+impl Frame {
+    /// The status in the HEADERS frame of an answer.
+    pub fn status(&self) -> u16 {
+        status(&self.payload)
     }
 }
 
