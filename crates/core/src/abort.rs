@@ -1,50 +1,34 @@
 //! Why the gateway ended a client's connection, where no single request is to blame: a closed list, so that it can be a
 //! label of a metric.
 
-macro_rules! aborts {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// What a client did so much, so slowly or so wrongly that its connection was ended.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum Abort { $($(#[$doc])* $variant,)* }
-
-        impl Abort {
-            /// Every reason, for tables and metrics.
-            pub const ALL: &'static [Abort] = &[$(Abort::$variant,)*];
-
-            /// The name in log and metric.
-            pub const fn name(self) -> &'static str {
-                match self { $(Abort::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-aborts! {
-    /// It took back too many requests (CVE-2023-44487, "rapid reset").
-    Resets = "resets";
-    /// It made us reset too many of its streams (CVE-2025-8671, "MadeYouReset").
-    ProvokedResets = "provoked-resets";
-    /// It sent too many PING frames.
-    Pings = "pings";
-    /// It sent too many SETTINGS frames.
-    Settings = "settings";
-    /// It sent too many frames with nothing in them, or next to nothing.
-    EmptyFrames = "empty-frames";
-    /// It sent too many frames about priorities.
-    Priorities = "priorities";
-    /// It sent too many WINDOW_UPDATE frames.
-    WindowUpdates = "window-updates";
-    /// It sent too many frames that say nothing to us.
-    OtherFrames = "other-frames";
-    /// It cut a header section into too many frames.
-    Continuations = "continuations";
-    /// A header section was far larger than the limit once decoded.
-    HeaderList = "header-list";
-    /// The head of a request, or the greeting before it, did not arrive in time.
-    HeaderTimeout = "header-timeout";
-    /// It broke the rules of the protocol, so that nothing after that could be understood.
-    ProtocolError = "protocol-error";
+crate::names! {
+    /// What a client did so much, so slowly or so wrongly that its connection was ended.
+    pub enum Abort {
+        /// It took back too many requests (CVE-2023-44487, "rapid reset").
+        Resets = "resets",
+        /// It made us reset too many of its streams (CVE-2025-8671, "MadeYouReset").
+        ProvokedResets = "provoked-resets",
+        /// It sent too many PING frames.
+        Pings = "pings",
+        /// It sent too many SETTINGS frames.
+        Settings = "settings",
+        /// It sent too many frames with nothing in them, or next to nothing.
+        EmptyFrames = "empty-frames",
+        /// It sent too many frames about priorities.
+        Priorities = "priorities",
+        /// It sent too many WINDOW_UPDATE frames.
+        WindowUpdates = "window-updates",
+        /// It sent too many frames that say nothing to us.
+        OtherFrames = "other-frames",
+        /// It cut a header section into too many frames.
+        Continuations = "continuations",
+        /// A header section was far larger than the limit once decoded.
+        HeaderList = "header-list",
+        /// The head of a request, or the greeting before it, did not arrive in time.
+        HeaderTimeout = "header-timeout",
+        /// It broke the rules of the protocol, so that nothing after that could be understood.
+        ProtocolError = "protocol-error",
+    }
 }
 
 #[cfg(test)]

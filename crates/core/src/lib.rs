@@ -4,6 +4,7 @@
 mod abort;
 mod clock;
 mod fault;
+mod names;
 mod secret;
 
 pub use abort::Abort;

@@ -1,68 +1,52 @@
 //! What was done to a request at the door, as the access log and the metrics name it: a fixed list, so that no client can
 //! make new names, kept as one bit each.
 
-macro_rules! whats {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// Something that was removed from a request or corrected in it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum What { $($(#[$doc])* $variant,)* }
-
-        impl What {
-            /// Every one, in the order in which they are told.
-            pub const ALL: &'static [What] = &[$(What::$variant,)*];
-
-            /// Its name in log and metric.
-            pub const fn name(self) -> &'static str {
-                match self { $(What::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-whats! {
-    /// The path was not in its canonical form.
-    Path = "path";
-    /// `Connection` named a header: it was removed with it, or the naming ignored.
-    Connection = "connection";
-    /// A header that only the gateway may set was removed.
-    Internal = "internal";
-    /// A claim about who the client is was removed, or cut where nobody could read it.
-    Forwarding = "forwarding";
-    /// The trace was restarted, or a part of its context was unreadable.
-    Trace = "trace";
-    /// A header that changes method, path or host for a service behind was removed.
-    Override = "override";
-    /// A header meant for a proxy was removed.
-    Proxy = "proxy";
-    /// `Accept` could not be read.
-    Accept = "header:accept";
-    /// `Accept-Charset` could not be read.
-    AcceptCharset = "header:accept-charset";
-    /// `Accept-Encoding` could not be read.
-    AcceptEncoding = "header:accept-encoding";
-    /// `Accept-Language` could not be read.
-    AcceptLanguage = "header:accept-language";
-    /// `Content-Type` could not be read, or said the same twice.
-    ContentType = "header:content-type";
-    /// `Cookie` had unreadable pairs, or came in several fields.
-    Cookie = "header:cookie";
-    /// `If-Modified-Since` or `If-Unmodified-Since` was no date.
-    Date = "header:if-date";
-    /// `If-None-Match` could not be read.
-    IfNoneMatch = "header:if-none-match";
-    /// `Max-Forwards` was no number.
-    MaxForwards = "header:max-forwards";
-    /// `Origin` was no origin.
-    Origin = "header:origin";
-    /// `Range` or `If-Range` could not be read, or asked for too many ranges.
-    Range = "header:range";
-    /// `Referer` was no URL.
-    Referer = "header:referer";
-    /// `X-Request-Id` or `X-Correlation-Id` was no id.
-    RequestId = "header:request-id";
-    /// `User-Agent` had bytes that are not ASCII, or came twice.
-    UserAgent = "header:user-agent";
+gwanmun_core::names! {
+    /// Something that was removed from a request or corrected in it.
+    pub enum What {
+        /// The path was not in its canonical form.
+        Path = "path",
+        /// `Connection` named a header: it was removed with it, or the naming ignored.
+        Connection = "connection",
+        /// A header that only the gateway may set was removed.
+        Internal = "internal",
+        /// A claim about who the client is was removed, or cut where nobody could read it.
+        Forwarding = "forwarding",
+        /// The trace was restarted, or a part of its context was unreadable.
+        Trace = "trace",
+        /// A header that changes method, path or host for a service behind was removed.
+        Override = "override",
+        /// A header meant for a proxy was removed.
+        Proxy = "proxy",
+        /// `Accept` could not be read.
+        Accept = "header:accept",
+        /// `Accept-Charset` could not be read.
+        AcceptCharset = "header:accept-charset",
+        /// `Accept-Encoding` could not be read.
+        AcceptEncoding = "header:accept-encoding",
+        /// `Accept-Language` could not be read.
+        AcceptLanguage = "header:accept-language",
+        /// `Content-Type` could not be read, or said the same twice.
+        ContentType = "header:content-type",
+        /// `Cookie` had unreadable pairs, or came in several fields.
+        Cookie = "header:cookie",
+        /// `If-Modified-Since` or `If-Unmodified-Since` was no date.
+        Date = "header:if-date",
+        /// `If-None-Match` could not be read.
+        IfNoneMatch = "header:if-none-match",
+        /// `Max-Forwards` was no number.
+        MaxForwards = "header:max-forwards",
+        /// `Origin` was no origin.
+        Origin = "header:origin",
+        /// `Range` or `If-Range` could not be read, or asked for too many ranges.
+        Range = "header:range",
+        /// `Referer` was no URL.
+        Referer = "header:referer",
+        /// `X-Request-Id` or `X-Correlation-Id` was no id.
+        RequestId = "header:request-id",
+        /// `User-Agent` had bytes that are not ASCII, or came twice.
+        UserAgent = "header:user-agent",
+    }
 }
 
 /// What was done to one request.
@@ -90,8 +74,8 @@ impl Sanitized {
 }
 
 const fn bit(what: What) -> u32 {
-    // The number of a variant; there are fewer than bits.
-    1 << what as u32
+    // There are fewer than bits.
+    1 << what.place()
 }
 
 #[cfg(test)]

@@ -1,110 +1,94 @@
 //! What exactly went wrong, one word each: finer than a fault's code, told to operators in log and metric and never to
 //! clients. The list is closed, so that it can be a label of a metric.
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// What exactly went wrong. Each has one name for ever; several may stand behind one code.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum Reason { $($(#[$doc])* $variant,)* }
-
-        impl Reason {
-            /// Every reason, for tables and metrics.
-            pub const ALL: &'static [Reason] = &[$(Reason::$variant,)*];
-
-            /// The name in log and metric.
-            pub const fn name(self) -> &'static str {
-                match self { $(Reason::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// The request names no host, or more than one.
-    AmbiguousHost = "ambiguous-host";
-    /// The request's path cannot be read, or leads out of itself for somebody behind.
-    MalformedPath = "malformed-path";
-    /// The request's path has what `paths` refuses.
-    RefusedPath = "refused-path";
-    /// A header of the request could be read in two ways.
-    AmbiguousHeader = "ambiguous-header";
-    /// The request has more than `limits.cookies`.
-    TooManyCookies = "too-many-cookies";
-    /// The client closed or reset before its request was complete.
-    RequestTruncated = "request-truncated";
-    /// Nothing came of the request's body for too long.
-    RequestStalled = "request-stalled";
-    /// The request's `grpc-timeout` cannot be read.
-    MalformedGrpcTimeout = "malformed-grpc-timeout";
-    /// The upstream's name does not resolve.
-    DnsFailure = "dns-failure";
-    /// The name server did not answer in time.
-    DnsTimeout = "dns-timeout";
-    /// Nobody listens at the upstream's address.
-    ConnectionRefused = "connection-refused";
-    /// No connection within `timeouts.connect`.
-    ConnectTimeout = "connect-timeout";
-    /// No connection, for another reason: no way to the host, no such socket, no descriptors left.
-    ConnectFailed = "connect-failed";
-    /// The upstream's certificate is for another name.
-    CertificateMismatch = "certificate-mismatch";
-    /// The upstream's certificate comes from an authority that is not trusted.
-    UnknownAuthority = "unknown-authority";
-    /// The upstream's certificate is not valid any more, or not yet.
-    CertificateExpired = "certificate-expired";
-    /// The upstream's certificate cannot be accepted for another reason.
-    CertificateInvalid = "certificate-invalid";
-    /// No TLS with the upstream: no common version, an alert, a peer that speaks something else.
-    TlsHandshake = "tls-handshake";
-    /// The upstream reset the connection before it answered.
-    ConnectionReset = "connection-reset";
-    /// The upstream closed the connection before it answered.
-    ClosedEarly = "closed-early";
-    /// A kept connection turned out to be closed, and the request could not be sent again safely.
-    StaleConnection = "stale-connection";
-    /// The upstream did not begin to answer, or to end the head of its answer, in time.
-    HeadStalled = "head-stalled";
-    /// Nothing came of the answer's body for too long.
-    BodyStalled = "body-stalled";
-    /// The exchange took longer than `timeouts.total`.
-    TotalTimeout = "total-timeout";
-    /// The exchange took longer than the caller's `grpc-timeout`.
-    GrpcTimeout = "grpc-timeout";
-    /// The connection ended within the head of the answer.
-    HeadTruncated = "head-truncated";
-    /// The answer ended before its `Content-Length`.
-    LengthTruncated = "length-truncated";
-    /// The answer ended before its last chunk.
-    ChunksTruncated = "chunks-truncated";
-    /// An answer that ends with its connection broke off: the connection was reset, or TLS was not closed.
-    CloseTruncated = "close-truncated";
-    /// The head of the answer cannot be read.
-    MalformedHead = "malformed-head";
-    /// The head of the answer is too large.
-    HeadTooLarge = "head-too-large";
-    /// The answer has too many header fields.
-    TooManyFields = "too-many-fields";
-    /// The answer does not say, or not unambiguously, where it ends: lengths, transfer codings.
-    MalformedFraming = "malformed-framing";
-    /// A chunk or a trailer of the answer cannot be read.
-    MalformedChunk = "malformed-chunk";
-    /// More interim answers came than anybody needs.
-    TooManyInterim = "too-many-interim";
-    /// The upstream switched protocols unasked.
-    UnaskedUpgrade = "unasked-upgrade";
-    /// The upstream said goodbye (GOAWAY) to the HTTP/2 connection.
-    Http2Goaway = "http2-goaway";
-    /// The upstream refused the HTTP/2 stream again after a retry.
-    Http2RefusedStream = "http2-refused-stream";
-    /// The upstream reset the HTTP/2 stream.
-    Http2StreamReset = "http2-stream-reset";
-    /// The HTTP/2 connection ended before the answer did.
-    Http2ConnectionLost = "http2-connection-lost";
-    /// The upstream did not say that it is there when it was asked (PING).
-    Http2PingTimeout = "http2-ping-timeout";
-    /// The upstream broke the rules of HTTP/2.
-    Http2Protocol = "http2-protocol";
+crate::names! {
+    /// What exactly went wrong. Each has one name for ever; several may stand behind one code.
+    pub enum Reason {
+        /// The request names no host, or more than one.
+        AmbiguousHost = "ambiguous-host",
+        /// The request's path cannot be read, or leads out of itself for somebody behind.
+        MalformedPath = "malformed-path",
+        /// The request's path has what `paths` refuses.
+        RefusedPath = "refused-path",
+        /// A header of the request could be read in two ways.
+        AmbiguousHeader = "ambiguous-header",
+        /// The request has more than `limits.cookies`.
+        TooManyCookies = "too-many-cookies",
+        /// The client closed or reset before its request was complete.
+        RequestTruncated = "request-truncated",
+        /// Nothing came of the request's body for too long.
+        RequestStalled = "request-stalled",
+        /// The request's `grpc-timeout` cannot be read.
+        MalformedGrpcTimeout = "malformed-grpc-timeout",
+        /// The upstream's name does not resolve.
+        DnsFailure = "dns-failure",
+        /// The name server did not answer in time.
+        DnsTimeout = "dns-timeout",
+        /// Nobody listens at the upstream's address.
+        ConnectionRefused = "connection-refused",
+        /// No connection within `timeouts.connect`.
+        ConnectTimeout = "connect-timeout",
+        /// No connection, for another reason: no way to the host, no such socket, no descriptors left.
+        ConnectFailed = "connect-failed",
+        /// The upstream's certificate is for another name.
+        CertificateMismatch = "certificate-mismatch",
+        /// The upstream's certificate comes from an authority that is not trusted.
+        UnknownAuthority = "unknown-authority",
+        /// The upstream's certificate is not valid any more, or not yet.
+        CertificateExpired = "certificate-expired",
+        /// The upstream's certificate cannot be accepted for another reason.
+        CertificateInvalid = "certificate-invalid",
+        /// No TLS with the upstream: no common version, an alert, a peer that speaks something else.
+        TlsHandshake = "tls-handshake",
+        /// The upstream reset the connection before it answered.
+        ConnectionReset = "connection-reset",
+        /// The upstream closed the connection before it answered.
+        ClosedEarly = "closed-early",
+        /// A kept connection turned out to be closed, and the request could not be sent again safely.
+        StaleConnection = "stale-connection",
+        /// The upstream did not begin to answer, or to end the head of its answer, in time.
+        HeadStalled = "head-stalled",
+        /// Nothing came of the answer's body for too long.
+        BodyStalled = "body-stalled",
+        /// The exchange took longer than `timeouts.total`.
+        TotalTimeout = "total-timeout",
+        /// The exchange took longer than the caller's `grpc-timeout`.
+        GrpcTimeout = "grpc-timeout",
+        /// The connection ended within the head of the answer.
+        HeadTruncated = "head-truncated",
+        /// The answer ended before its `Content-Length`.
+        LengthTruncated = "length-truncated",
+        /// The answer ended before its last chunk.
+        ChunksTruncated = "chunks-truncated",
+        /// An answer that ends with its connection broke off: the connection was reset, or TLS was not closed.
+        CloseTruncated = "close-truncated",
+        /// The head of the answer cannot be read.
+        MalformedHead = "malformed-head",
+        /// The head of the answer is too large.
+        HeadTooLarge = "head-too-large",
+        /// The answer has too many header fields.
+        TooManyFields = "too-many-fields",
+        /// The answer does not say, or not unambiguously, where it ends: lengths, transfer codings.
+        MalformedFraming = "malformed-framing",
+        /// A chunk or a trailer of the answer cannot be read.
+        MalformedChunk = "malformed-chunk",
+        /// More interim answers came than anybody needs.
+        TooManyInterim = "too-many-interim",
+        /// The upstream switched protocols unasked.
+        UnaskedUpgrade = "unasked-upgrade",
+        /// The upstream said goodbye (GOAWAY) to the HTTP/2 connection.
+        Http2Goaway = "http2-goaway",
+        /// The upstream refused the HTTP/2 stream again after a retry.
+        Http2RefusedStream = "http2-refused-stream",
+        /// The upstream reset the HTTP/2 stream.
+        Http2StreamReset = "http2-stream-reset",
+        /// The HTTP/2 connection ended before the answer did.
+        Http2ConnectionLost = "http2-connection-lost",
+        /// The upstream did not say that it is there when it was asked (PING).
+        Http2PingTimeout = "http2-ping-timeout",
+        /// The upstream broke the rules of HTTP/2.
+        Http2Protocol = "http2-protocol",
+    }
 }
 
 #[cfg(test)]

@@ -32,14 +32,14 @@ pub struct WorkerMetrics {
     connections: Cells,
 }
 
-/// Why a client's connection was closed before a request on it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The listener has as many as `limits.connections` allows.
-    Connections,
-    /// It did not begin with a PROXY header, or with one from somebody who may not send it.
-    ProxyProtocol,
+gwanmun_core::names! {
+    /// Why a client's connection was closed before a request on it was read.
+    pub enum Refusal {
+        /// The listener has as many as `limits.connections` allows.
+        Connections = "connections",
+        /// It did not begin with a PROXY header, or with one from somebody who may not send it.
+        ProxyProtocol = "proxy-protocol",
+    }
 }
 
 /// What a connection to an upstream is doing.
@@ -62,32 +62,26 @@ impl WorkerMetrics {
     pub fn fault(&self, code: Code, reason: Option<Reason>) {
         let Some(index) = Code::ALL.iter().position(|known| *known == code) else { return };
         self.faults.add(index, 1);
-        let reason = reason.and_then(|reason| Reason::ALL.iter().position(|known| *known == reason));
         if let Some(reason) = reason {
-            self.reasons.add(index * Reason::ALL.len() + reason, 1);
+            self.reasons.add(index * Reason::ALL.len() + reason.place(), 1);
         }
     }
 
     /// Counts what was done to a request at the door.
     pub fn sanitized(&self, sanitized: Sanitized) {
         for what in sanitized.iter() {
-            // The number of a variant is its place in `ALL`.
-            self.sanitized.add(what as usize, 1);
+            self.sanitized.add(what.place(), 1);
         }
     }
 
     /// Counts a request that is sent to an upstream once more.
     pub fn retry(&self, reason: Reason) {
-        if let Some(index) = Reason::ALL.iter().position(|known| *known == reason) {
-            self.retries.add(index, 1);
-        }
+        self.retries.add(reason.place(), 1);
     }
 
     /// Counts a client's connection that was ended at this listener.
     pub fn aborted(&self, listener: usize, why: Abort) {
-        if let Some(reason) = Abort::ALL.iter().position(|known| *known == why) {
-            self.aborts.add(listener * Abort::ALL.len() + reason, 1);
-        }
+        self.aborts.add(listener * Abort::ALL.len() + why.place(), 1);
     }
 
     /// Counts a request as in flight at this listener until the guard goes.
@@ -100,7 +94,7 @@ impl WorkerMetrics {
     /// Counts a connection to this listener that was closed before a request on it was read.
     pub fn refused(&self, listener: usize, why: Refusal) {
         if listener < self.shape.listeners.len() {
-            self.refused.add(listener * Refusal::ALL.len() + why.offset(), 1);
+            self.refused.add(listener * Refusal::ALL.len() + why.place(), 1);
         }
     }
 
@@ -171,7 +165,7 @@ impl WorkerMetrics {
     pub(super) fn refusals(&self) -> impl Iterator<Item = (&Arc<str>, Refusal, u64)> {
         self.shape.listeners.iter().enumerate().flat_map(move |(index, name)| {
             let first = index * Refusal::ALL.len();
-            Refusal::ALL.into_iter().map(move |why| (name, why, self.refused.value(first + why.offset())))
+            Refusal::ALL.iter().map(move |&why| (name, why, self.refused.value(first + why.place())))
         })
     }
 
@@ -183,25 +177,6 @@ impl WorkerMetrics {
             let opened = self.connections.value(first + EVER_OPENED) > 0;
             opened.then(|| (name, states.map(|state| self.connections.value(first + state.offset()))))
         })
-    }
-}
-
-impl Refusal {
-    const ALL: [Self; 2] = [Self::Connections, Self::ProxyProtocol];
-
-    /// What it is called in metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Connections => "connections",
-            Self::ProxyProtocol => "proxy-protocol",
-        }
-    }
-
-    const fn offset(self) -> usize {
-        match self {
-            Self::Connections => 0,
-            Self::ProxyProtocol => 1,
-        }
     }
 }
 
