@@ -1,8 +1,10 @@
-//! A timer that is rarely set: deadlines move on with every piece of data, the timer is looked at only when it rings.
+//! A timer that is rarely set: deadlines move on with every piece of data, the timer is looked at only when it rings. On it
+//! stands the bound on silence: how long nothing may move while something is waited for.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -29,12 +31,62 @@ impl Patience {
     }
 }
 
+/// How long nothing may move; it runs only while something is waited for.
+#[derive(Debug)]
+pub(crate) struct Silence {
+    limit: Duration,
+    since: Option<Instant>,
+    timer: Patience,
+}
+
+impl Silence {
+    /// At most so long.
+    pub(crate) fn of(limit: Duration) -> Self {
+        Self { limit, since: None, timer: Patience::default() }
+    }
+
+    /// Something has moved.
+    pub(crate) fn broken(&mut self) {
+        self.since = None;
+    }
+
+    /// Ready when it has lasted too long; it begins when this is asked first.
+    pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.timer.poll_until(cx, since + self.limit)
+    }
+
+    /// The same, and ready at `end` whatever moves.
+    pub(crate) fn poll_over_or_at(&mut self, cx: &mut Context<'_>, end: Instant) -> Poll<()> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.timer.poll_until(cx, end.min(since + self.limit))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use super::*;
+
+    #[tokio::test]
+    async fn silence_is_over_when_nothing_moved_for_the_limit_and_waits_for_nobody_who_moves() {
+        let limit = Duration::from_millis(20);
+        let (begin, mut silence) = (Instant::now(), Silence::of(limit));
+        poll_fn(|cx| {
+            assert!(silence.poll_over(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        tokio::time::sleep(limit).await;
+        silence.broken();
+        poll_fn(|cx| silence.poll_over(cx)).await;
+        assert!(begin.elapsed() >= limit * 2);
+        silence.broken();
+        let (begin, end) = (Instant::now(), Instant::now() + limit / 4);
+        poll_fn(|cx| silence.poll_over_or_at(cx, end)).await;
+        assert!(begin.elapsed() >= limit / 4);
+    }
 
     #[tokio::test]
     async fn it_rings_at_the_latest_deadline_and_not_before() {

@@ -11,10 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use gwanmun_core::{Code, Fault, Reason};
 use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
 
 use super::Body;
 use super::inspection::Inspection;
+use crate::patience::Silence;
 use crate::plan::InternalHeaders;
 
 /// Bounds of what a client sends.
@@ -33,33 +33,13 @@ pub(crate) fn bounded(body: Body, bounds: &Bounds<'_>, count: &Rc<Cell<u64>>) ->
     if matches!(body, Body::Empty) {
         return Body::Empty;
     }
-    Body::stream(Paced { body, pause: bounds.pause, inspection, timer: None, timer_runs: false })
+    Body::stream(Paced { body, inspection, pause: Silence::of(bounds.pause) })
 }
 
 struct Paced {
     body: Body,
-    pause: Duration,
     inspection: Inspection,
-    timer: Option<Pin<Box<Sleep>>>,
-    timer_runs: bool,
-}
-
-impl Paced {
-    /// Ready when nothing has moved for too long.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.timer_runs {
-            let at = Instant::now() + self.pause;
-            match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(at),
-                None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
-            }
-            self.timer_runs = true;
-        }
-        match &mut self.timer {
-            Some(timer) => timer.as_mut().poll(cx),
-            None => Poll::Pending,
-        }
-    }
+    pause: Silence,
 }
 
 impl http_body::Body for Paced {
@@ -69,11 +49,11 @@ impl http_body::Body for Paced {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
         let Poll::Ready(piece) = Pin::new(&mut this.body).poll_frame(cx) else {
-            ready!(this.poll_timer(cx));
+            ready!(this.pause.poll_over(cx));
             let fault = Fault::new(Code::RequestTimeout, "the request's body paused for too long");
             return Poll::Ready(Some(Err(fault.because(Reason::RequestStalled))));
         };
-        this.timer_runs = false;
+        this.pause.broken();
         Poll::Ready(piece.map(|piece| this.inspection.inspect(piece?)))
     }
 

@@ -9,8 +9,9 @@ use bytes::{Buf, BytesMut};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
+
+use crate::patience::Silence;
 
 /// How an HTTP/2 client begins (RFC 9113 section 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -21,9 +22,7 @@ pub(crate) struct ServerIo {
     ahead: BytesMut,
     carrier: Carrier,
     /// How long a write may wait.
-    patience: Duration,
-    /// Runs while one waits.
-    waiting: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
 }
 
 pub(crate) enum Carrier {
@@ -34,7 +33,7 @@ pub(crate) enum Carrier {
 
 impl ServerIo {
     pub(crate) fn new(carrier: Carrier, patience: Duration) -> Self {
-        Self { ahead: BytesMut::new(), carrier, patience, waiting: None }
+        Self { ahead: BytesMut::new(), carrier, silence: Silence::of(patience) }
     }
 
     /// What was read to find out which protocol this is.
@@ -62,11 +61,10 @@ impl ServerIo {
     /// The outcome of a write, or the end of our patience.
     fn patiently<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.waiting = None;
+            self.silence.broken();
             return outcome;
         }
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.patience)));
-        ready!(waiting.as_mut().poll(cx));
+        ready!(self.silence.poll_over(cx));
         // Otherwise the kernel would go on to hold what it has taken from us, for as long as the client likes.
         self.reset_at_end();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of what waits for it")))

@@ -1,7 +1,6 @@
 //! The body of an answer over HTTP/2: it must keep moving, its place on the connection is its own until it ends, and what
 //! breaks it off is told.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -10,11 +9,12 @@ use bytes::Bytes;
 use gwanmun_core::{Code, Fault, Reason};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::failure::{Stage, fault, reason_of};
 use super::shared::Place;
 use crate::body::Body;
+use crate::patience::Silence;
 use crate::upstream::deadline::Deadline;
 
 /// The body that comes as `incoming`: at most `pause` between two pieces and nothing after `deadline`.
@@ -22,29 +22,23 @@ pub(crate) fn answer(incoming: Incoming, place: Place, pause: Duration, deadline
     if incoming.is_end_stream() {
         return Body::Empty;
     }
-    Body::stream(Answer { incoming, place: Some(place), pause, deadline, timer: None, timer_runs: false })
+    Body::stream(Answer { incoming, place: Some(place), pause: Silence::of(pause), deadline })
 }
 
 struct Answer {
     incoming: Incoming,
     place: Option<Place>,
-    pause: Duration,
+    pause: Silence,
     deadline: Option<Deadline>,
-    timer: Option<Pin<Box<Sleep>>>,
-    timer_runs: bool,
 }
 
 impl Answer {
     /// Ready, with the reason, when nothing has moved for too long.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
-        let pause = Instant::now() + self.pause;
-        let at = self.deadline.map_or(pause, |deadline| deadline.at.min(pause));
-        let runs = std::mem::replace(&mut self.timer_runs, true);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if !runs {
-            timer.as_mut().reset(at);
-        }
-        ready!(timer.as_mut().poll(cx));
+        ready!(match self.deadline {
+            Some(deadline) => self.pause.poll_over_or_at(cx, deadline.at),
+            None => self.pause.poll_over(cx),
+        });
         Poll::Ready(match self.deadline.filter(|deadline| deadline.at <= Instant::now()) {
             Some(deadline) => deadline.fault(),
             None => {
@@ -66,7 +60,7 @@ impl http_body::Body for Answer {
                 piece.map(|piece| piece.map_err(|error| fault(reason_of(&error), Stage::Body, &error)))
             }
         };
-        this.timer_runs = false;
+        this.pause.broken();
         if matches!(piece, None | Some(Err(_))) {
             this.place = None;
         }
