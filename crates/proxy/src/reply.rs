@@ -1,6 +1,8 @@
 //! A fault becomes a response here and nowhere else: a problem document (RFC 9457), or a gRPC status for gRPC callers.
 //! The client never sees the fault's detail.
 
+use std::sync::LazyLock;
+
 use gwanmun_core::{Blame, Code, Fault, Reason};
 use http::HeaderValue;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -9,6 +11,18 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::filter::Response;
 use crate::grpc;
+
+/// What a client hears that is not let in, where there is no request to answer: HTTP/1.1, with the end of the connection.
+pub(crate) static OVERLOADED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let (code, body) = (Code::Overloaded, document(Code::Overloaded, None));
+    let (status, length) = (code.status(), body.len());
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {length}\r\nretry-after: 1\r\nconnection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
+});
+
+const PROBLEM: &str = "application/problem+json";
 
 /// The answer to a request that failed.
 pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
@@ -44,17 +58,23 @@ pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
 }
 
 fn problem(code: Code, trace_id: &str) -> Response {
-    // Every part is our own text: nothing in it needs escaping.
-    let body = format!(
-        r#"{{"type":"urn:gwanmun:fault:{}","title":"{}","status":{},"trace_id":"{trace_id}"}}"#,
-        code.name(),
-        code.title(),
-        code.status().as_u16()
-    );
-    let mut response = http::Response::new(Body::from(body));
+    let mut response = http::Response::new(Body::from(document(code, Some(trace_id))));
     *response.status_mut() = code.status();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     response
+}
+
+fn document(code: Code, trace_id: Option<&str>) -> String {
+    // Every part is our own text: nothing in it needs escaping.
+    let (name, title, status) = (code.name(), code.title(), code.status().as_u16());
+    let mut document = format!(r#"{{"type":"urn:gwanmun:fault:{name}","title":"{title}","status":{status}"#);
+    if let Some(trace_id) = trace_id {
+        document.push_str(r#","trace_id":""#);
+        document.push_str(trace_id);
+        document.push('"');
+    }
+    document.push('}');
+    document
 }
 
 /// A gRPC answer without messages: status 200, the outcome in the header ("Trailers-Only" in gRPC's HTTP/2 mapping).

@@ -120,8 +120,14 @@ async fn connections_beyond_the_limit_are_refused_and_counted() {
         assert_eq!(client.get("/").await.status(), 200);
         held.push(client);
     }
-    for _ in 0..5 {
-        gateway.connect().await.closed().await;
+    for request in ["", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "", "half", ""] {
+        let mut client = gateway.connect().await;
+        let _ = client.try_send(request).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status(), answer.header("retry-after").as_deref()), (503, Some("1")));
+        assert_eq!(answer.header("connection").as_deref(), Some("close"));
+        assert_eq!(answer.json()["type"], "urn:gwanmun:fault:overloaded");
+        let _ = client.rest().await;
     }
     refused(&gateway, 5.0).await;
     assert_eq!(gateway.event("connections-exceeded").await["limit"], 3);

@@ -25,6 +25,25 @@ listeners:
 }
 
 #[tokio::test]
+async fn a_connection_too_many_is_closed_before_a_handshake() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["a.test"]);
+    let gateway = setup()
+        .with_file("a.pem", identity.pem())
+        .with_file("a.key", identity.key())
+        .start(
+            "listeners: [{name: edge, address: 127.0.0.1:0, tls: {certificates: [{certificate: a.pem, key: a.key}]}}]\n\
+             limits: {connections: 1}\nroutes: [{id: a, filters: [respond: {body: a}]}]\n",
+        )
+        .await;
+    let edge = gateway.address("edge");
+    let mut first = Connection::tls(edge, "a.test", &authority, &[]).await.unwrap();
+    assert_eq!(first.get("/").await.status(), 200);
+    Connection::tcp(edge).await.closed().await;
+    assert_eq!(first.get("/").await.status(), 200);
+}
+
+#[tokio::test]
 async fn a_client_and_the_gateway_agree_on_a_protocol() {
     let (authority, upstream) = (Authority::new(), Upstream::recording(Speaks::Http1).await);
     let gateway = edge(&authority, &upstream).await;

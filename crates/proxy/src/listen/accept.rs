@@ -1,6 +1,7 @@
 //! Accepting: every connection of a listener becomes a task of its own, unless there are too many.
 
 use std::future::poll_fn;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -13,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::drain::Doorway;
 use crate::listen::bind::Socketed;
 use crate::listen::seldom::Seldom;
+use crate::reply;
 use crate::serve;
 use crate::worker::{ConnectionPermit, Worker};
 
@@ -126,6 +128,19 @@ pub(crate) enum Arrived {
     Unix(UnixStream),
 }
 
+impl Arrived {
+    /// Says a last word, as far as that is possible without waiting.
+    fn tell(&self, word: &[u8]) {
+        let socket = match self {
+            Self::Tcp { stream, .. } => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
+        };
+        // What has been said already is taken from the kernel, which would answer it with a reset.
+        let _ = (&*socket).read(&mut [0; 4096]);
+        let _ = socket.send(word);
+    }
+}
+
 /// Serves a connection in a task of its own, unless there are too many.
 fn begin(worker: &Rc<Worker>, doorway: &Rc<Doorway>, arrived: Arrived, refusals: &Seldom) {
     let listener = doorway.bound.listener.load_full();
@@ -133,6 +148,9 @@ fn begin(worker: &Rc<Worker>, doorway: &Rc<Doorway>, arrived: Arrived, refusals:
     let limit = listener.limits.connections;
     let Some(permit) = ConnectionPermit::take(worker, doorway, limit) else {
         worker.plan().metrics.refused(number, Refusal::Connections);
+        if listener.tls.is_none() {
+            arrived.tell(&reply::OVERLOADED);
+        }
         if let Some(times) = refusals.happened(Instant::now()) {
             tracing::warn!(event = "connections-exceeded", listener = %listener.name, limit, times, "a connection was refused");
         }
