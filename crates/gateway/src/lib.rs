@@ -8,6 +8,7 @@ mod explanation;
 mod load;
 mod management;
 mod manual;
+mod open_files;
 mod paint;
 mod schema;
 mod terminal;

@@ -29,6 +29,7 @@ pub struct Gateway {
 pub struct Setup {
     binary: PathBuf,
     folder: TempDir,
+    open_files: Option<String>,
 }
 
 /// Why a gateway did not start.
@@ -43,7 +44,7 @@ pub struct Refusal {
 impl Setup {
     /// A folder for a gateway that `binary` will serve.
     pub fn of(binary: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), folder: TempDir::new().unwrap() }
+        Self { binary: binary.into(), folder: TempDir::new().unwrap(), open_files: None }
     }
 
     /// The folder of the configuration, which relative paths in it begin at.
@@ -55,6 +56,11 @@ impl Setup {
     pub fn with_file(self, name: &str, contents: impl AsRef<[u8]>) -> Self {
         fs::write(self.folder.path().join(name), contents).unwrap();
         self
+    }
+
+    /// Lets the process have `soft` open files, and as many as `hard` if it asks.
+    pub fn with_open_files(self, soft: u64, hard: u64) -> Self {
+        Self { open_files: Some(format!("--nofile={soft}:{hard}")), ..self }
     }
 
     /// Starts with a configuration. It gets a listener `web` and a management port, both on a free port of this machine,
@@ -71,7 +77,11 @@ impl Setup {
         self.write(configuration);
         // Bound to the life of the test, however that ends.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(&self.binary).arg("run").arg(self.file());
+        command.args(["--pdeathsig", "KILL"]);
+        if let Some(limits) = &self.open_files {
+            command.args(["prlimit", limits]);
+        }
+        command.arg(&self.binary).arg("run").arg(self.file());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (access, log) = (Log::of(child.stdout.take().unwrap()), Log::of(child.stderr.take().unwrap()));
         let process = Process(Some(child));

@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::Outcome;
 use crate::load::from_files;
 use crate::management::{Management, Readiness};
+use crate::open_files;
 use crate::terminal::complain;
 use crate::watch::Watch;
 use reload::{Cause, DrainTimes, Fixed, Running};
@@ -39,6 +40,8 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         Ok(guard) => guard,
         Err(error) => return could_not_start("the application log", &error),
     };
+    let open_files = open_files::raise();
+    open_files::warn_if_short(open_files, &plan);
     let access_log = match AccessLog::open(sink(spec)) {
         Ok(log) => log,
         Err(error) => {
@@ -78,8 +81,8 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         management.serve(server.plans());
         management.set_ready(Readiness::Ready);
         gwanmun_memory::give_back();
-        tracing::info!(event = "ready", workers, "ready");
-        let mut running = Running { registry, files, server, management, metrics, fixed, drain };
+        tracing::info!(event = "ready", workers, open_files, "ready");
+        let mut running = Running { registry, files, server, management, metrics, fixed, drain, open_files };
         let mut untidy = false;
         loop {
             let cause = tokio::select! {

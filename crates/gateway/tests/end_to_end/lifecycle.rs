@@ -227,3 +227,14 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
         assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 408 "), "{beginning:?}: {said:?}");
     }
 }
+
+#[tokio::test]
+async fn as_many_files_are_opened_as_the_system_allows_and_too_few_are_told() {
+    const ROUTES: &str = "routes: [{id: a, filters: [respond: {body: a}]}]\n";
+    let gateway = setup().with_open_files(64, 1000).start(&format!("limits: {{connections: 450}}\n{ROUTES}")).await;
+    assert_eq!(gateway.event("ready").await["open_files"], 1000);
+    assert!(!gateway.log().text().contains("open-files-short"));
+    gateway.reconfigure(&format!("limits: {{connections: 451}}\n{ROUTES}")).await;
+    let told = gateway.event("open-files-short").await;
+    assert_eq!((&told["limit"], &told["wanted"]), (&1000.into(), &1002.into()));
+}

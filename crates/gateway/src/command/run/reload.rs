@@ -12,6 +12,7 @@ use gwanmun_telemetry::metrics::{Metrics, Reload};
 use super::{level, workers};
 use crate::load::{Configuration, from_files};
 use crate::management::Management;
+use crate::open_files;
 
 /// A gateway that runs, and what it takes to give it another configuration.
 pub(super) struct Running<'a> {
@@ -22,6 +23,8 @@ pub(super) struct Running<'a> {
     pub(super) metrics: Metrics,
     pub(super) fixed: Fixed,
     pub(super) drain: DrainTimes,
+    /// How many there may be.
+    pub(super) open_files: Option<u64>,
 }
 
 /// Why a configuration is read again.
@@ -98,6 +101,7 @@ impl Running<'_> {
         if spec.listeners.is_empty() {
             return Err("the new configuration has no listeners".to_owned());
         }
+        open_files::warn_if_short(self.open_files, &plan);
         self.server.replace(plan).map_err(|error| error.to_string())?;
         logs::set_level(level(spec.telemetry.logs.level));
         self.drain = DrainTimes::of(spec);
