@@ -17,7 +17,8 @@ pub(crate) fn replace(request: &mut Request, path: &str) -> Result<(), Fault> {
     request.set_path(path.get(slashes.saturating_sub(1)..).unwrap_or(path))
 }
 
-/// Refuses `.` and `..` as segments of `path`, also behind encoded dots, slashes and backslashes.
+/// Refuses `.` and `..` as segments of `path`, also behind encoded dots, slashes and backslashes, and in front of
+/// parameters.
 pub(crate) fn refuse_dot_segments(path: &str) -> Result<(), Fault> {
     if has_dot_segment(path) {
         return Err(Fault::new(Code::MalformedRequest, "a filter made a path with a dot segment"));
@@ -25,9 +26,10 @@ pub(crate) fn refuse_dot_segments(path: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether `path` has a segment `.` or `..`.
+/// Whether `path` has a segment `.` or `..`, or one that a service takes for it which cuts off parameters (`..;x`).
 pub(crate) fn has_dot_segment(path: &str) -> bool {
-    percent_decoded(path).split(['/', '\\']).any(|segment| matches!(segment, "." | ".."))
+    let without_parameters = |segment: &str| segment.split(';').next().is_some_and(|name| matches!(name, "." | ".."));
+    percent_decoded(path).split(['/', '\\']).any(without_parameters)
 }
 
 #[cfg(test)]
@@ -56,11 +58,22 @@ mod tests {
 
     #[test]
     fn dot_segments_are_refused_in_every_spelling() {
-        for path in
-            ["/..", "/a/../b", "/a/./b", "/a/%2e%2E/b", "/a/.%2e", "/a%2F..%2Fb", "/a%5c..%5Cb", "/a\\..\\b", ".."]
-        {
+        for path in [
+            "/..",
+            "/a/../b",
+            "/a/./b",
+            "/a/%2e%2E/b",
+            "/a/.%2e",
+            "/a%2F..%2Fb",
+            "/a%5c..%5Cb",
+            "/a\\..\\b",
+            "..",
+            "/..;/b",
+            "/a/.;x=1",
+            "/a/..%3Bb",
+        ] {
             assert_eq!(replaced(path).unwrap_err().code(), Code::MalformedRequest, "{path}");
         }
-        assert_eq!(replaced("/a..b/...").unwrap(), "/a..b/...?q=1");
+        assert_eq!(replaced("/a..b/.../..c;d").unwrap(), "/a..b/.../..c;d?q=1");
     }
 }
