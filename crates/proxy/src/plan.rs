@@ -126,7 +126,7 @@ pub struct Http2Limits {
     pub empty_frames: u32,
     /// PRIORITY and PRIORITY_UPDATE.
     pub priorities: u32,
-    /// WINDOW_UPDATE, besides four for every piece of an answer.
+    /// WINDOW_UPDATE, besides four for every piece of an answer and one for every KiB.
     pub window_updates: u32,
     /// GOAWAY and frames of unknown types.
     pub other_frames: u32,

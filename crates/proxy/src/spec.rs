@@ -183,7 +183,7 @@ pub struct Http2LimitsSpec {
     pub empty_frames: Option<u32>,
     /// PRIORITY and PRIORITY_UPDATE (500).
     pub priorities: Option<u32>,
-    /// WINDOW_UPDATE, besides four for every piece of an answer (1000).
+    /// WINDOW_UPDATE, besides four for every piece of an answer and one for every KiB (1000).
     pub window_updates: Option<u32>,
     /// GOAWAY and frames of unknown types (100).
     pub other_frames: Option<u32>,

@@ -29,6 +29,8 @@ const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 /// A client may well send so many WINDOW_UPDATEs for a piece of data that it got: for stream and connection, in halves.
 const UPDATES_PER_PIECE: u32 = 4;
+/// Besides one for so many bytes: Go's client tells stream and connection of every 4096 bytes that its program has read.
+const BYTES_PER_UPDATE: u32 = 1024;
 
 /// Counts the frames of one connection.
 #[derive(Debug)]
@@ -128,7 +130,7 @@ impl Guard {
         self.outbound.walk(bytes, |head, rest| match head.kind {
             kind::DATA | kind::HEADERS if head.length > 0 => {
                 tally.pings.earn(1);
-                tally.updates.earn(UPDATES_PER_PIECE);
+                tally.updates.earn(UPDATES_PER_PIECE + head.length / BYTES_PER_UPDATE);
             }
             kind::GOAWAY => *told = why_h2_goes(rest),
             _ => {}
@@ -342,6 +344,18 @@ mod tests {
         assert_eq!(guard.told(), None, "it was told that all is well");
         guard.received(&frame(kind::PING, 0, 8).repeat(4), || now);
         assert_eq!(guard.verdict(), Some(Abort::Pings), "answers to PING earn nothing");
+    }
+
+    #[test]
+    fn a_client_may_read_large_answers_in_small_pieces() {
+        let now = Instant::now();
+        let mut guard = Guard::new(&Http2Limits { window_updates: 20, ..LIMITS }, now);
+        guard.received(PREFACE, || now);
+        for _ in 0..100 {
+            guard.sent(&[&[0, 0x40, 0, kind::DATA, 0, 0, 0, 0, 1][..], &[0; 0x4000]].concat());
+            guard.received(&frame(kind::WINDOW_UPDATE, 0, 4).repeat(2 * 0x4000 / 4096), || now);
+        }
+        assert_eq!(guard.verdict(), None);
     }
 
     #[test]
