@@ -112,7 +112,7 @@ async fn a_client_that_does_not_read_is_reset_and_not_left_to_the_kernel() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_refused_and_counted() {
+async fn connections_beyond_the_limit_are_refused_and_counted_until_places_become_free_again() {
     let gateway = start(&format!("limits: {{connections: 3}}\n{RESPOND}")).await;
     let mut held = Vec::new();
     for _ in 0..3 {
@@ -134,6 +134,16 @@ async fn connections_beyond_the_limit_are_refused_and_counted() {
     for client in &mut held {
         assert_eq!(client.get("/").await.status(), 200, "who is in stays in");
     }
+    drop(held);
+    eventually("a free place", async || is_served(gateway.web()).await.then_some(())).await;
+}
+
+/// Whether a new connection is.
+async fn is_served(address: SocketAddr) -> bool {
+    let mut client = Connection::tcp(address).await;
+    let sent = client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = timeout(Duration::from_secs(2), client.try_answer("GET")).await;
+    sent.is_ok() && answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status() == 200))
 }
 
 /// Runs slowhttptest with 200 connections, unless `kind` says otherwise, for at most 15 s, and says why it ended.
@@ -252,11 +262,6 @@ async fn slow_clients_beyond_the_limit_of_connections_take_nobodys_place_for_lon
     let series = r#"gwanmun_connections_refused_total{listener="web",reason="connections"}"#;
     assert!(gateway.metric(series).await.unwrap() > 0.0);
     // The places come free when the time for a head is over.
-    eventually("a place", async || {
-        let mut client = Connection::tcp(address).await;
-        client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.ok()?;
-        timeout(Duration::from_secs(2), client.try_answer("GET")).await.ok()?.ok()
-    })
-    .await;
+    eventually("a place", async || is_served(address).await.then_some(())).await;
     assert_eq!(attack.await.unwrap(), CUT_OFF);
 }

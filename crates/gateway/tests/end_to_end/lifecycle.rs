@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gwanmun_testkit::{Connection, Gateway, Http2, Reply, Script, Speaks, Upstream, eventually};
+use gwanmun_testkit::{Gateway, Http2, Reply, Script, Speaks, Upstream, eventually};
 use http::Response;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -195,23 +195,6 @@ async fn what_cannot_be_read_is_at_fault_itself() {
         std::process::Command::new(env!("CARGO_BIN_EXE_gwanmun")).args(["run", "/no/such/file.yaml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/file.yaml"));
-}
-
-#[tokio::test]
-async fn more_connections_than_allowed_are_refused_and_places_become_free_again() {
-    let gateway = start("limits: {connections: 2}\nroutes: [{id: a, filters: [respond: {body: a}]}]\n").await;
-    let (mut one, mut two) = (gateway.connect().await, gateway.connect().await);
-    assert_eq!((one.get("/").await.status(), two.get("/").await.status()), (200, 200));
-    gateway.connect().await.closed().await;
-    drop(one);
-    let address = gateway.web();
-    eventually("a free place", async || {
-        let mut client = Connection::tcp(address).await;
-        client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.ok()?;
-        client.try_answer("GET").await.ok()
-    })
-    .await;
-    assert_eq!(two.get("/").await.status(), 200);
 }
 
 #[tokio::test]

@@ -239,7 +239,7 @@ async fn a_listener_may_change_what_it_is() {
     let refused = r#"gwanmun_connections_refused_total{listener="web",reason="connections"}"#;
     assert_eq!(gateway.metric(refused).await, Some(0.0));
     gateway.reconfigure(&at(free, ", limits: {connections: 2}")).await;
-    gateway.connect().await.closed().await;
+    assert_eq!(gateway.connect().await.answer().await.status(), 503);
     assert_eq!(gateway.metric(refused).await, Some(1.0));
     assert_eq!((plain.get("/").await.status(), third.get("/").await.status()), (200, 200));
     // Another name at the same address is still the same door.
