@@ -16,7 +16,7 @@ use crate::body::Body;
 use crate::client_address;
 use crate::exchange::{Connection, Exchange, Request, Upgrade};
 use crate::forward::{self, Nominated, X_FORWARDED_FOR};
-use crate::h1::fields::Hosts;
+use crate::h1::fields::{self, Hosts};
 use crate::path::PathPolicy;
 use crate::plan::{Limits, Plan};
 use crate::record::Record;
@@ -149,12 +149,9 @@ fn upgrade_of(version: Version, headers: &HeaderMap) -> Option<Upgrade> {
         return None;
     }
     let protocol = headers.get(UPGRADE)?;
-    let nominated = headers.get_all(http::header::CONNECTION).iter().any(|value| {
-        value.as_bytes().split(|&byte| byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    });
+    let nominated = fields::connection_says(headers, b"upgrade");
     // HTTP/2 is spoken from the start or not at all.
-    let http2 =
-        protocol.as_bytes().split(|&byte| byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"h2c"));
+    let http2 = fields::list(protocol).any(|name| name.eq_ignore_ascii_case(b"h2c"));
     (nominated && !http2).then(|| Upgrade { protocol: protocol.clone(), key: None })
 }
 

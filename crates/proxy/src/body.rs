@@ -1,5 +1,5 @@
-//! Bodies: what passes through as it comes, without being held. The only poll code on the data path lives here, in
-//! `listen` and in the upstream codec.
+//! Bodies: what passes through as it comes, without being held. Poll code on the data path lives here and where
+//! connections are: in `listen`, `serve` and `upstream`.
 
 mod followed;
 mod inspection;

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use crate::exchange::{Exchange, Scheme};
 use crate::filter::Response;
+use crate::h1::fields::list;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -114,7 +115,7 @@ pub(crate) fn end_hop(headers: &mut HeaderMap, is_end_to_end: impl Fn(&str) -> b
         match name.as_str() {
             "connection" => {
                 doomed.push(CONNECTION);
-                for option in options(value).filter(|option| !is_about_the_connection(option)) {
+                for option in list(value).filter(|option| !is_about_the_connection(option)) {
                     nominated = Nominated::Something;
                     let name = HeaderName::from_bytes(option).ok();
                     doomed.extend(name.filter(|name| !is_end_to_end(name.as_str())));
@@ -123,7 +124,7 @@ pub(crate) fn end_hop(headers: &mut HeaderMap, is_end_to_end: impl Fn(&str) -> b
             // Who says `te` has to nominate it (RFC 9110 section 10.1.4), so it is read before it goes.
             "te" => {
                 doomed.push(TE);
-                trailers_wanted |= options(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+                trailers_wanted |= list(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             }
             _ if is_hop_by_hop(name) => doomed.push(name.clone()),
             _ => {}
@@ -150,11 +151,6 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
             | "upgrade"
             | "trailer"
     )
-}
-
-/// The elements of a list.
-pub(crate) fn options(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Options of `Connection` that name no field, or one that goes anyway.
