@@ -16,9 +16,9 @@ use gwanmun_core::{Code, Fault, Reason};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-pub(crate) use followed::followed;
+pub(crate) use followed::{Progress, followed};
 pub(crate) use inspection::Inspection;
-pub(crate) use paced::{Bounds, bounded};
+pub(crate) use paced::{Answering, Bounds, UnderWay, bounded};
 pub(crate) use recorded::Recorded;
 pub(crate) use taken::{Latest, Patient, Telling};
 

@@ -352,3 +352,38 @@ async fn a_client_that_reads_nothing_loses_its_answer() {
     let line = gateway.access_line(|line| line["path"] == "/large").await;
     assert!(line["bytes_out"].as_u64().unwrap() < 32 * MIB as u64, "{line}");
 }
+
+#[tokio::test]
+async fn a_client_that_listens_need_not_speak() {
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let upstream = Upstream::echoing(speaks).await;
+        let gateway = start(&format!("limits: {{body-timeout: 50ms}}\n{}", all_to(upstream.url()))).await;
+        let mut client = Http2::tcp(gateway.web()).await;
+        let (feed, body) = Reply::fed();
+        assert!(feed.data("one").await);
+        let request = client.request("POST", "/").body(body).unwrap();
+        let mut answer = client.send(request).await.unwrap().into_body();
+        assert_eq!(Http2::piece(&mut answer).await.unwrap().unwrap(), "one", "{}", upstream.url());
+        let silence = tokio::time::timeout(Duration::from_millis(300), Http2::piece(&mut answer)).await;
+        assert!(silence.is_err(), "{silence:?} from {}", upstream.url());
+        assert!(feed.data("two").await);
+        assert_eq!(Http2::piece(&mut answer).await.unwrap().unwrap(), "two", "{}", upstream.url());
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_grows_too_large_while_it_is_answered_is_the_clients_fault() {
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let upstream = Upstream::echoing(speaks).await;
+        let gateway = start(&format!("limits: {{body-bytes: 1KiB}}\n{}", all_to(upstream.url()))).await;
+        let mut client = Http2::tcp(gateway.web()).await;
+        let (feed, body) = Reply::fed();
+        assert!(feed.data("one").await);
+        let request = client.request("POST", "/").body(body).unwrap();
+        let mut answer = client.send(request).await.unwrap().into_body();
+        assert_eq!(Http2::piece(&mut answer).await.unwrap().unwrap(), "one", "{}", upstream.url());
+        let _ = feed.data(vec![b'a'; 1024]).await;
+        while let Ok(Some(_)) = Http2::piece(&mut answer).await {}
+        assert_eq!(gateway.access_line(|_| true).await["fault"], "body-too-large", "{}", upstream.url());
+    }
+}

@@ -1,5 +1,5 @@
-//! A client's body: it must keep moving, with at most so long between two pieces; it is counted, bounded in size, and rid
-//! of trailers that only the gateway may set.
+//! A client's body: it must keep moving, with at most so long between two pieces, unless an answer is under way: who is
+//! listening need not speak. It is counted, bounded in size, and rid of trailers that only the gateway may set.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -27,19 +27,58 @@ pub(crate) struct Bounds<'a> {
     pub(crate) internal: &'a Arc<InternalHeaders>,
 }
 
-/// Bounds a client's body and counts its bytes.
-pub(crate) fn bounded(body: Body, bounds: &Bounds<'_>, count: &Rc<Cell<u64>>) -> Body {
+/// Whether an answer to the request is under way.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answering(Rc<Cell<bool>>);
+
+/// An answer that is under way, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Answering);
+
+/// Bounds a client's body and counts its bytes. Who may pause for longer has to be told of the answer.
+pub(crate) fn bounded(body: Body, bounds: &Bounds<'_>, count: &Rc<Cell<u64>>) -> (Body, Option<Answering>) {
     let inspection = Inspection::new(bounds.bytes, count, bounds.internal);
     if matches!(body, Body::Empty) {
-        return Body::Empty;
+        return (Body::Empty, None);
     }
-    Body::stream(Paced { body, inspection, pause: Silence::of(bounds.pause) })
+    let answering = Answering::default();
+    let paced = Paced { body, inspection, pause: Silence::of(bounds.pause), answering: answering.clone() };
+    (Body::stream(paced), Some(answering))
+}
+
+impl Answering {
+    /// The head of an answer is there.
+    pub(crate) fn begin(self) -> UnderWay {
+        self.0.set(true);
+        UnderWay(self)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.0.set(false);
+    }
 }
 
 struct Paced {
     body: Body,
     inspection: Inspection,
     pause: Silence,
+    answering: Answering,
+}
+
+impl Paced {
+    /// Ready when nothing has moved for too long.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.pause.poll_over(cx));
+            if !self.answering.0.get() {
+                return Poll::Ready(());
+            }
+            // It begins anew: nobody wakes this at the answer's end.
+            self.pause.broken();
+        }
+    }
 }
 
 impl http_body::Body for Paced {
@@ -49,7 +88,7 @@ impl http_body::Body for Paced {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
         let Poll::Ready(piece) = Pin::new(&mut this.body).poll_frame(cx) else {
-            ready!(this.pause.poll_over(cx));
+            ready!(this.poll_over(cx));
             let fault = Fault::new(Code::RequestTimeout, "the request's body paused for too long");
             return Poll::Ready(Some(Err(fault.because(Reason::RequestStalled))));
         };
@@ -63,5 +102,51 @@ impl http_body::Body for Paced {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_millis(20);
+
+    /// A body of which nothing comes.
+    struct Silent;
+
+    impl http_body::Body for Silent {
+        type Data = Bytes;
+        type Error = Fault;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+            Poll::Pending
+        }
+    }
+
+    fn silent() -> (Body, Answering) {
+        let bounds = Bounds { pause: PAUSE, bytes: None, internal: &Arc::default() };
+        let (body, answering) = bounded(Body::stream(Silent), &bounds, &Rc::default());
+        (body, answering.unwrap())
+    }
+
+    /// Why `body` ends.
+    async fn end_of(body: &mut Body) -> Option<Reason> {
+        let piece = std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut *body), cx)).await;
+        piece.unwrap().unwrap_err().reason()
+    }
+
+    #[tokio::test]
+    async fn a_pause_before_the_answer_is_bounded() {
+        let (mut body, _answering) = silent();
+        assert_eq!(end_of(&mut body).await, Some(Reason::RequestStalled));
+    }
+
+    #[tokio::test]
+    async fn who_is_being_answered_may_be_silent_until_the_answer_has_ended() {
+        let (mut body, answering) = silent();
+        let answer = answering.begin();
+        assert!(tokio::time::timeout(PAUSE * 5, end_of(&mut body)).await.is_err());
+        drop(answer);
+        assert_eq!(end_of(&mut body).await, Some(Reason::RequestStalled));
     }
 }

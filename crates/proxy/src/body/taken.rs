@@ -14,7 +14,7 @@ use gwanmun_core::{Code, Fault};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::Recorded;
+use super::{Recorded, UnderWay};
 use crate::patience::Patience;
 
 /// What the body of the stream that is being polled has done: one word for all streams of a connection, since they are
@@ -38,6 +38,8 @@ pub(crate) struct Telling {
     /// `None` where a tunnel takes its place.
     body: Option<Recorded>,
     latest: Latest,
+    /// The client may be silent as long as this goes on.
+    _answer: Option<UnderWay>,
 }
 
 /// A stream's future, which ends when the client has not taken a piece for too long: hyper then resets the stream.
@@ -51,8 +53,8 @@ pub(crate) struct Patient<F> {
 }
 
 impl Telling {
-    pub(crate) fn new(body: Option<Recorded>, latest: Latest) -> Self {
-        Self { body, latest }
+    pub(crate) fn new(body: Option<Recorded>, latest: Latest, answer: Option<UnderWay>) -> Self {
+        Self { body, latest, _answer: answer }
     }
 }
 

@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::{Answered, begin, respond};
 use crate::admit;
-use crate::body::{self, Body, Bounds, Latest, Patient, Recorded, Telling};
+use crate::body::{self, Answering, Body, Bounds, Latest, Patient, Recorded, Telling};
 use crate::exchange::Connection;
 use crate::h1::fields::Hosts;
 use crate::listen::deferred::{Deferred, Outlet, deferred};
@@ -140,7 +140,7 @@ async fn stream(
     let received = Rc::default();
     let plan = worker.plan();
     let bounds = Bounds { pause: limits.body_timeout, bytes: limits.body_bytes, internal: &plan.plan.internal_headers };
-    let body = body::bounded(Body::from_client(incoming), &bounds, &received);
+    let (body, answering) = body::bounded(Body::from_client(incoming), &bounds, &received);
     let hosts = Hosts::take_from(&mut parts.headers);
     let Parts { method, version, uri, headers, .. } = parts;
     let head = admit::Head { method, uri, version, headers, hosts };
@@ -152,7 +152,8 @@ async fn stream(
     });
     let Answered { response, tunnel } = respond(&mut finish, admitted).await;
     let Some((tunnel, upgraded)) = tunnel.zip(upgraded) else {
-        return Ok(Recorded::of(response, finish).map(|body| Telling::new(Some(body), latest)));
+        let answer = answering.map(Answering::begin);
+        return Ok(Recorded::of(response, finish).map(|body| Telling::new(Some(body), latest, answer)));
     };
     // The stream goes on as a tunnel: the record, which the task holds, keeps the connection from being idle.
     let idle = limits.upgrade_idle_timeout;
@@ -162,7 +163,7 @@ async fn stream(
             finish.passed(passed);
         }
     });
-    Ok(response.map(|_| Telling::new(None, latest)))
+    Ok(response.map(|_| Telling::new(None, latest, None)))
 }
 
 /// Runs the streams of a connection on its thread, and ends those whose clients take nothing.

@@ -161,14 +161,14 @@ async fn over_http2(
     let body = std::mem::take(&mut request.body);
     // hyper keeps what it is given: the headers stay for a second attempt, and for the words that a fault is told in.
     let (method, target, headers) = (request.method.clone(), request.target().clone(), request.headers.clone());
-    let (answer, spare) = if matches!(body, Body::Empty | Body::Full(_)) {
+    let (answer, spare, request_body) = if matches!(body, Body::Empty | Body::Full(_)) {
         let spare = match &body {
             Body::Full(bytes) => Body::Full(bytes.clone()),
             _ => Body::Empty,
         };
         let call = h2::call(&mut stream, scheme, method, target, &host, headers, body);
         let answer = tokio::time::timeout(timeouts.response, call).await;
-        (answer.unwrap_or_else(|_| Err(h2::CallError::Failed(silent()))), Some(spare))
+        (answer.unwrap_or_else(|_| Err(h2::CallError::Failed(silent()))), Some(spare), None)
     } else {
         let (body, progress) = body::followed(body);
         // Counted from the latest piece of the request.
@@ -184,10 +184,10 @@ async fn over_http2(
         };
         match (&answer, progress.fault.take()) {
             (Err(_), Some(fault)) => return Err(NoAnswer::Final(fault)),
-            (Err(h2::CallError::NotActed(_)), None) => (answer, progress.take_back()),
+            (Err(h2::CallError::NotActed(_)), None) => (answer, progress.take_back(), None),
             _ => {
                 progress.forget();
-                (answer, None)
+                (answer, None, Some(progress))
             }
         }
     };
@@ -203,7 +203,7 @@ async fn over_http2(
         }
     };
     let place = stream.place;
-    let mut response = answer.map(|incoming| h2::answer(incoming, place, timeouts.idle, deadline));
+    let mut response = answer.map(|incoming| h2::answer(incoming, place, timeouts.idle, deadline, request_body));
     forward::clean_response(&mut response);
     Ok(response)
 }

@@ -2,6 +2,7 @@
 //! breaks it off is told.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,16 +14,23 @@ use tokio::time::Instant;
 
 use super::failure::{Stage, fault, reason_of};
 use super::shared::Place;
-use crate::body::Body;
+use crate::body::{Body, Progress};
 use crate::patience::Silence;
 use crate::upstream::deadline::Deadline;
 
-/// The body that comes as `incoming`: at most `pause` between two pieces and nothing after `deadline`.
-pub(crate) fn answer(incoming: Incoming, place: Place, pause: Duration, deadline: Option<Deadline>) -> Body {
+/// The body that comes as `incoming`: at most `pause` between two pieces and nothing after `deadline`. If the rest of the
+/// request, of which `request` tells, breaks the exchange off, that is what is told.
+pub(crate) fn answer(
+    incoming: Incoming,
+    place: Place,
+    pause: Duration,
+    deadline: Option<Deadline>,
+    request: Option<Rc<Progress>>,
+) -> Body {
     if incoming.is_end_stream() {
         return Body::Empty;
     }
-    Body::stream(Answer { incoming, place: Some(place), pause: Silence::of(pause), deadline })
+    Body::stream(Answer { incoming, place: Some(place), pause: Silence::of(pause), deadline, request })
 }
 
 struct Answer {
@@ -30,6 +38,7 @@ struct Answer {
     place: Option<Place>,
     pause: Silence,
     deadline: Option<Deadline>,
+    request: Option<Rc<Progress>>,
 }
 
 impl Answer {
@@ -56,9 +65,12 @@ impl http_body::Body for Answer {
         let this = self.get_mut();
         let piece = match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Pending => Some(Err(ready!(this.poll_timer(cx)))),
-            Poll::Ready(piece) => {
-                piece.map(|piece| piece.map_err(|error| fault(reason_of(&error), Stage::Body, &error)))
-            }
+            Poll::Ready(piece) => piece.map(|piece| {
+                piece.map_err(|error| {
+                    let of_the_request = this.request.as_ref().and_then(|request| request.fault.take());
+                    of_the_request.unwrap_or_else(|| fault(reason_of(&error), Stage::Body, &error))
+                })
+            }),
         };
         this.pause.broken();
         if matches!(piece, None | Some(Err(_))) {
