@@ -260,6 +260,7 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("true-client-ip", "not an address"),
             ("x-auth-request-user", "root"),
+            ("x-appengine-user-ip", "nobody"),
             ("x.forwarded.for", "6.6.6.6"),
         ];
         assert_eq!(from_anybody(&fields), Ok((HeaderMap::new(), vec!["forwarding"])));

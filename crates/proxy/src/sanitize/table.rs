@@ -96,6 +96,7 @@ pub(super) const TABLE: &[Row] = &[
     row("cf-ipcountry", What::Forwarding, Claim(Remove, is::anything)),
     row("cloudfront-*", What::Forwarding, Claim(Remove, is::anything)),
     row("x-original-forwarded-for", What::Forwarding, Claim(List, is::anything)),
+    row("x-vercel-forwarded-for", What::Forwarding, Claim(List, is::anything)),
     // The same in a single address.
     row("x-real-ip", What::Forwarding, Claim(Remove, is::address)),
     row("x-client-ip", What::Forwarding, Claim(Remove, is::address)),
@@ -116,6 +117,11 @@ pub(super) const TABLE: &[Row] = &[
     row("x-azure-clientip", What::Forwarding, Claim(Remove, is::address)),
     row("x-azure-socketip", What::Forwarding, Claim(Remove, is::address)),
     row("x-envoy-external-address", What::Forwarding, Claim(Remove, is::address)),
+    row("x-appengine-user-ip", What::Forwarding, Claim(Remove, is::address)),
+    row("cf-pseudo-ipv4", What::Forwarding, Claim(Remove, is::address)),
+    row("fly-client-ip", What::Forwarding, Claim(Remove, is::address)),
+    row("do-connecting-ip", What::Forwarding, Claim(Remove, is::address)),
+    row("x-nf-client-connection-ip", What::Forwarding, Claim(Remove, is::address)),
     // Who the user or its certificate is, as proxies tell it.
     row("client-cert", What::Forwarding, Claim(Remove, is::anything)),
     row("client-cert-chain", What::Forwarding, Claim(List, is::anything)),
