@@ -99,6 +99,7 @@ impl Tunnel {
         let up = pipe(&mut client_read, &mut upstream_write, &counts.0, &moved);
         let down = async {
             client_write.write_all(&self.early).await?;
+            client_write.flush().await?;
             pipe(&mut upstream_read, &mut client_write, &counts.1, &moved).await
         };
         // An end on one side leaves the other open; an error ends both.

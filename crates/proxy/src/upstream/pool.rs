@@ -74,6 +74,7 @@ impl Pool {
         while idle.front().is_some_and(|(since, _)| since.elapsed() >= self.keep_alive.get()) {
             idle.pop_front();
         }
+        idle.iter_mut().for_each(|(_, connection)| connection.rest());
         self.http2.sweep(self.keep_alive.get());
     }
 }

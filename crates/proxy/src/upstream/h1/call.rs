@@ -53,6 +53,12 @@ impl Idle {
         let (outbound, search, patience) = (Outbox::default(), Search::default(), Patience::default());
         Box::new(Self { io, gauge, inbound: Inbox::default(), outbound, search, patience })
     }
+
+    /// Gives back the memory that serves requests only.
+    pub(crate) fn rest(&mut self) {
+        self.inbound = BytesMut::new();
+        self.outbound = Outbox::default();
+    }
 }
 
 /// Why there is no answer.
