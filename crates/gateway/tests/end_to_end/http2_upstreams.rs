@@ -386,3 +386,23 @@ async fn a_caller_of_grpc_waits_as_long_as_it_says() {
     assert_reason(&gateway, &line, "malformed-request", "malformed-grpc-timeout", "odd").await;
     upstream.arrived(1).await;
 }
+
+#[tokio::test]
+async fn an_answer_in_very_small_frames_is_taken_as_fast_as_it_comes() {
+    const FRAMES: usize = 30_000;
+    let script = Script::play(|connection, _| async move {
+        let mut frames = Frames::begin(connection, &[]).await;
+        while let Some((stream, _)) = frames.request().await {
+            frames.send(HEADERS, END_HEADERS, stream, &[0x88]).await;
+            // All of them in one piece.
+            let small = gwanmun_testkit::frames::frame(DATA, 0, stream, b"a");
+            frames.connection.send(small.repeat(FRAMES)).await;
+            frames.send(DATA, END_STREAM, stream, b"").await;
+        }
+    })
+    .await;
+    let gateway = before(&script).await;
+    for _ in 0..3 {
+        assert_eq!(post(&gateway, "body").await.text().len(), FRAMES);
+    }
+}

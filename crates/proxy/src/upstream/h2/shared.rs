@@ -6,7 +6,7 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use gwanmun_core::Reason;
@@ -25,6 +25,9 @@ use crate::worker::LocalExecutor;
 /// Flow-control windows: large enough for one stream to fill a fast link.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
+/// So much is read at a turn, then it is the turn of those whom it is for: h2 gives a connection up on which too many small
+/// frames wait for them, 8000 with this window.
+const READ_AT_A_TURN: usize = 32 * 1024;
 /// While requests run, an upstream that says nothing is asked whether it is there; then it has so long to say so.
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
@@ -161,7 +164,7 @@ pub(crate) async fn handshake(io: Io, gauge: Option<UpstreamConnection>) -> Resu
         .keep_alive_interval(PING_AFTER)
         .keep_alive_timeout(PONG_WITHIN)
         .max_header_list_size(64 * 1024)
-        .handshake(TokioIo::new(Counted { io, load: Rc::clone(&load) }))
+        .handshake(TokioIo::new(Counted { io, load: Rc::clone(&load), read: 0 }))
         .await?;
     tokio::task::spawn_local(async move {
         let mut connection = pin!(connection);
@@ -186,6 +189,8 @@ pub(crate) async fn handshake(io: Io, gauge: Option<UpstreamConnection>) -> Resu
 struct Counted {
     io: Io,
     load: Rc<Load>,
+    /// Bytes read at this turn.
+    read: usize,
 }
 
 impl Drop for Counted {
@@ -197,7 +202,17 @@ impl Drop for Counted {
 
 impl AsyncRead for Counted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        if self.read >= READ_AT_A_TURN {
+            self.read = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, buf) else {
+            self.read = 0;
+            return Poll::Pending;
+        };
+        self.read += buf.filled().len() - before;
         if read.as_ref().is_err_and(is_of_tls) {
             // h2 does not pass it on. TLS 1.3 tells a client only after its handshake that it was refused.
             self.load.ended.set(Some(Reason::TlsHandshake));
