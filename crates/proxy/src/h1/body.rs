@@ -17,6 +17,12 @@ const MAX_DIGITS: usize = 16;
 /// Bytes that chunks of no size to speak of may cost beyond their data, before somebody is wasting our time.
 const MAX_OVERHEAD: u64 = 64 * 1024;
 
+/// Smaller chunks are joined with what follows them and has come already: each piece costs somebody behind us a frame, a
+/// chunk, a wake-up.
+const SMALL: usize = 256;
+/// So much is joined at once.
+const JOINED: usize = 4 * 1024;
+
 /// The rest of a body.
 #[derive(Debug)]
 pub(crate) enum Body {
@@ -36,6 +42,8 @@ pub(crate) struct Chunk {
     place: Place,
     /// Bytes of size lines, less what honest chunks need.
     overhead: u64,
+    /// What came after pieces that were joined.
+    after: Option<Box<Result<Event, Malformed>>>,
 }
 
 #[derive(Debug)]
@@ -102,10 +110,44 @@ impl Body {
 impl Chunk {
     /// The first chunk is to come.
     pub(crate) fn begin() -> Self {
-        Self { place: Place::Size, overhead: 0 }
+        Self { place: Place::Size, overhead: 0, after: None }
     }
 
     fn next(&mut self, input: &mut BytesMut) -> Result<Event, Malformed> {
+        if let Some(after) = self.after.take() {
+            return *after;
+        }
+        match self.step(input)? {
+            Event::Data(data) if data.len() < SMALL && self.more_follows(input) => {
+                Ok(Event::Data(self.join(&data, input)))
+            }
+            event => Ok(event),
+        }
+    }
+
+    /// Whether another chunk, and not the end, has begun to come.
+    fn more_follows(&self, input: &[u8]) -> bool {
+        matches!(self.place, Place::DataEnd) && input.get(2).is_some_and(|&byte| byte != b'0')
+    }
+
+    /// `first` and the small chunks behind it.
+    fn join(&mut self, first: &[u8], input: &mut BytesMut) -> Bytes {
+        let mut joined = BytesMut::with_capacity(JOINED.min(first.len() + input.len()));
+        joined.extend_from_slice(first);
+        while joined.len() + SMALL <= JOINED && self.more_follows(input) {
+            match self.step(input) {
+                Ok(Event::Data(data)) if joined.len() + data.len() <= JOINED => joined.extend_from_slice(&data),
+                Ok(Event::NeedMore) => break,
+                other => {
+                    self.after = Some(Box::new(other));
+                    break;
+                }
+            }
+        }
+        joined.freeze()
+    }
+
+    fn step(&mut self, input: &mut BytesMut) -> Result<Event, Malformed> {
         loop {
             match &mut self.place {
                 Place::Size => {
@@ -359,6 +401,31 @@ mod tests {
         );
         let honest = "1\r\na\r\n".repeat(100_000) + "0\r\n\r\n";
         assert_eq!(read(Body::Chunked(Chunk::begin()), &[honest.as_bytes()]).unwrap().unwrap().0.len(), 100_000);
+    }
+
+    #[test]
+    fn small_chunks_that_came_together_leave_together() {
+        let pieces = |text: &str| {
+            let (mut body, mut input) = (Body::Chunked(Chunk::begin()), BytesMut::from(text));
+            let mut sizes = Vec::new();
+            loop {
+                match body.next(&mut input).unwrap() {
+                    Event::Data(data) => sizes.push(data.len()),
+                    Event::End => return sizes,
+                    event => panic!("{event:?}"),
+                }
+            }
+        };
+        assert_eq!(pieces(&("1\r\na\r\n".repeat(8000) + "0\r\n\r\n")), [3841, 3841, 318]);
+        let large = format!("1000\r\n{}\r\n", "b".repeat(0x1000));
+        assert_eq!(pieces(&format!("1\r\na\r\n1\r\na\r\n{large}1\r\na\r\n0\r\n\r\n")), [2, 0x1000, 1]);
+    }
+
+    #[test]
+    fn what_is_wrong_behind_small_chunks_is_told_after_them() {
+        let (mut body, mut input) = (Body::Chunked(Chunk::begin()), BytesMut::from("1\r\na\r\n1\r\nb\r\nx"));
+        assert_eq!(body.next(&mut input), Ok(Event::Data(Bytes::from_static(b"ab"))));
+        assert!(body.next(&mut input).is_err());
     }
 
     #[test]
