@@ -22,12 +22,14 @@ pub(crate) struct Inbox {
     pub(crate) bytes: BytesMut,
     /// The latest read took all the room there was.
     brimful: bool,
+    /// It has had room for a large read: what is left of that may look small from here.
+    grown: bool,
 }
 
 impl Inbox {
     /// With what has been read already.
     pub(crate) fn holding(bytes: BytesMut) -> Self {
-        Self { bytes, brimful: false }
+        Self { bytes, brimful: false, grown: false }
     }
 
     /// Reads what is there, at least one byte unless the other end has ended. `rest` is still to come of a message.
@@ -47,6 +49,7 @@ impl Inbox {
         // All of it where nothing has to be moved for that; else when there is little left.
         let enough = if bytes.is_empty() && !rest.is_done() { wanted } else { READ / 2 };
         if bytes.capacity() - bytes.len() < enough {
+            self.grown |= wanted > READ;
             bytes.reserve(wanted);
         }
         let read = ready!(pin!(io.read_buf(bytes)).poll(cx));
@@ -56,8 +59,9 @@ impl Inbox {
 
     /// Gives back what a large body made it grow to. Between messages.
     pub(crate) fn shrink(&mut self) {
-        if self.bytes.is_empty() && self.bytes.capacity() > 2 * READ {
+        if self.bytes.is_empty() && (self.grown || self.bytes.capacity() > 2 * READ) {
             self.bytes = BytesMut::new();
+            self.grown = false;
         }
     }
 }
@@ -85,6 +89,19 @@ mod tests {
         assert!(room_after(&[b"piece"], &Body::Length(10)) < LARGE_READ);
         assert!(room_after(&[b"event", b"event"], &Body::UntilClose) < LARGE_READ);
         assert!(room_after(&[&[b'x'; 3 * READ], &[b'x'; READ]], &Body::UntilClose) >= LARGE_READ);
+    }
+
+    #[test]
+    fn what_a_large_body_has_nearly_used_up_is_given_back_too() {
+        let mut inbox = Inbox::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let body = vec![b'x'; LARGE_READ - READ];
+        assert!(inbox.poll_fill(&mut &*body, &Body::Length(LARGE_READ as u64), &mut cx).is_ready());
+        let taken = inbox.bytes.split();
+        assert!(inbox.bytes.capacity() <= 2 * READ, "the rest looks small");
+        drop(taken);
+        inbox.shrink();
+        assert_eq!(inbox.bytes.capacity(), 0);
     }
 
     #[test]
