@@ -3,6 +3,7 @@
 
 mod followed;
 mod inspection;
+mod pace;
 mod paced;
 mod recorded;
 mod taken;
@@ -18,6 +19,7 @@ use hyper::body::Incoming;
 
 pub(crate) use followed::{Progress, followed};
 pub(crate) use inspection::Inspection;
+pub(crate) use pace::Pace;
 pub(crate) use paced::{Answering, Bounds, UnderWay, bounded};
 pub(crate) use recorded::Recorded;
 pub(crate) use taken::{Latest, Patient, Telling};

@@ -75,6 +75,13 @@ impl Outbox {
         self.after = b"";
     }
 
+    /// Gives back what a large head or many small pieces made it grow to.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() && self.small.capacity() > FULL {
+            self.small = Vec::new();
+        }
+    }
+
     /// Writes until nothing waits any more.
     pub(crate) fn poll_write(
         &mut self,

@@ -1,6 +1,7 @@
 //! The compiled configuration: immutable, complete, swapped whole. What a request needs has been prepared here.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +87,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Between two pieces of a request's body.
     pub body_timeout: Duration,
+    /// What must come of a request's body, bytes a second, when it has been waited for longer than that.
+    pub body_rate: Option<NonZeroU64>,
     /// Between two requests on a connection.
     pub idle_timeout: Duration,
     /// Between two pieces of data on an upgraded connection.
@@ -156,6 +159,7 @@ impl Default for Limits {
         Self {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            body_rate: NonZeroU64::new(100),
             idle_timeout: Duration::from_secs(75),
             upgrade_idle_timeout: Duration::from_secs(3600),
             header_bytes: 32 * 1024,

@@ -18,6 +18,8 @@ crate::names! {
         RequestTruncated = "request-truncated",
         /// Nothing came of the request's body for too long.
         RequestStalled = "request-stalled",
+        /// The request's body came slower than `limits.body-rate`.
+        RequestTooSlow = "request-too-slow",
         /// The request's `grpc-timeout` cannot be read.
         MalformedGrpcTimeout = "malformed-grpc-timeout",
         /// The upstream's name does not resolve.

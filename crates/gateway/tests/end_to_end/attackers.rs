@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gwanmun_testkit::{Connection, Gateway, Reply, Speaks, Upstream, eventually, patiently};
+use gwanmun_testkit::{Connection, Gateway, Http2, Reply, Speaks, Upstream, eventually, patiently};
 use http::Response;
 use tokio::time::{sleep, timeout};
 
@@ -80,6 +80,46 @@ async fn a_body_that_stops_coming_is_answered_and_the_connection_ends() {
         client.closed().await;
     }
     assert_eq!(upstream.requests(), 0, "half a request is none");
+}
+
+#[tokio::test]
+async fn a_body_that_comes_byte_by_byte_is_answered_and_the_connection_ends() {
+    let upstream = Upstream::recording(Speaks::Http1).await;
+    let limits = "limits: {body-timeout: 500ms, body-rate: 1KiB}\n";
+    let gateway = start(&format!("{limits}{}", all_to(upstream.url()))).await;
+    for (path, framing, body) in
+        [("/length", "Content-Length: 9000", "a"), ("/chunks", "Transfer-Encoding: chunked", "1\r\na\r\n")]
+    {
+        let begin = Instant::now();
+        let mut client = gateway.connect().await;
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n")).await;
+        let mut client = drip(client, body.bytes().cycle()).await;
+        patiently("the end of the connection", client.rest()).await.unwrap();
+        assert!(begin.elapsed() >= Duration::from_millis(500), "it had its time");
+        let line = gateway.access_line(|line| line["path"] == path).await;
+        assert_eq!(line["fault_reason"], "request-too-slow");
+    }
+    assert_eq!(upstream.requests(), 0, "half a request is none");
+}
+
+#[tokio::test]
+async fn over_http2_a_body_that_comes_byte_by_byte_is_answered_unless_it_is_of_grpc() {
+    let upstream = Upstream::recording(Speaks::Http1).await;
+    let limits = "limits: {body-timeout: 500ms, body-rate: 1KiB}\n";
+    let gateway = start(&format!("{limits}{}", all_to(upstream.url()))).await;
+    for (media_type, status) in [("text/plain", 408), ("application/grpc", 200)] {
+        let mut client = Http2::tcp(gateway.web()).await;
+        let (feed, body) = Reply::fed();
+        let begin = Instant::now();
+        let dripping = tokio::spawn(async move {
+            while begin.elapsed() < Duration::from_secs(2) && feed.data("a").await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let request = client.request("POST", "/").header("content-type", media_type).body(body).unwrap();
+        assert_eq!(client.ask(request).await.status(), status, "{media_type}");
+        dripping.await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! HTTP/1 connections of clients: how long they live, what ends them, and what a client is told that breaks the rules.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use gwanmun_testkit::{Gateway, Reply, Script, Speaks, Upstream, patiently};
 use http::Response;
@@ -135,4 +137,33 @@ async fn what_a_client_sends_ahead_is_bounded() {
         assert_eq!(from.answer().await.text(), "late");
     }
     sending.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_has_ended_its_side_still_reads_its_answers() {
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let upstream = Upstream::answering(Speaks::Http1, |_| async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Response::new("slowly".into())
+    })
+    .await;
+    let gateway = start(&all_to(upstream.url())).await;
+    for (text, answers) in [
+        (GET.to_owned(), 1),
+        (GET.repeat(3), 3),
+        ("GET / HTTP/1.0\r\n\r\n".to_owned(), 1),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc".to_owned(), 1),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n".to_owned(), 1),
+    ] {
+        let mut client = gateway.connect().await;
+        client.send(&text).await;
+        client.finish().await;
+        let said = patiently("the end of the connection", client.rest()).await.unwrap();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(
+            (said.matches("HTTP/1.1 200").count(), said.matches("slowly").count()),
+            (answers, answers),
+            "{text:?}"
+        );
+    }
 }

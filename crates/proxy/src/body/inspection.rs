@@ -25,6 +25,11 @@ impl Inspection {
         Self { limit, count: Rc::clone(count), internal: Arc::clone(internal) }
     }
 
+    /// Bytes that have come.
+    pub(crate) fn received(&self) -> u64 {
+        self.count.get()
+    }
+
     /// The piece, if it may pass.
     pub(crate) fn inspect(&self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Fault> {
         if let Some(trailers) = frame.trailers_mut() {

@@ -1,7 +1,9 @@
-//! A client's body: it must keep moving, with at most so long between two pieces, unless an answer is under way: who is
-//! listening need not speak. It is counted, bounded in size, and rid of trailers that only the gateway may set.
+//! A client's body: it must keep moving, with at most so long between two pieces and not too slowly, unless an answer is
+//! under way: who is listening need not speak. It is counted, bounded in size, and rid of trailers that only the gateway
+//! may set.
 
 use std::cell::Cell;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,18 +11,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gwanmun_core::{Code, Fault, Reason};
+use gwanmun_core::Fault;
 use http_body::{Frame, SizeHint};
 
 use super::Body;
 use super::inspection::Inspection;
-use crate::patience::Silence;
+use super::pace::Pace;
 use crate::plan::InternalHeaders;
 
 /// Bounds of what a client sends.
 pub(crate) struct Bounds<'a> {
     /// Between two pieces.
     pub(crate) pause: Duration,
+    /// Bytes a second.
+    pub(crate) rate: Option<NonZeroU64>,
     /// Altogether.
     pub(crate) bytes: Option<u64>,
     /// What trailers must not bring.
@@ -42,7 +46,8 @@ pub(crate) fn bounded(body: Body, bounds: &Bounds<'_>, count: &Rc<Cell<u64>>) ->
         return (Body::Empty, None);
     }
     let answering = Answering::default();
-    let paced = Paced { body, inspection, pause: Silence::of(bounds.pause), answering: answering.clone() };
+    let pace = Pace::new(bounds.pause, bounds.rate);
+    let paced = Paced { body, pace, inspection, answering: answering.clone() };
     (Body::stream(paced), Some(answering))
 }
 
@@ -62,21 +67,21 @@ impl Drop for UnderWay {
 
 struct Paced {
     body: Body,
+    pace: Pace,
     inspection: Inspection,
-    pause: Silence,
     answering: Answering,
 }
 
 impl Paced {
-    /// Ready when nothing has moved for too long.
-    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when it has been waited for too long.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         loop {
-            ready!(self.pause.poll_over(cx));
+            let late = ready!(self.pace.poll_late(cx, self.inspection.received()));
             if !self.answering.0.get() {
-                return Poll::Ready(());
+                return Poll::Ready(late);
             }
             // It begins anew: nobody wakes this at the answer's end.
-            self.pause.broken();
+            self.pace.begin_anew();
         }
     }
 }
@@ -88,11 +93,9 @@ impl http_body::Body for Paced {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
         let Poll::Ready(piece) = Pin::new(&mut this.body).poll_frame(cx) else {
-            ready!(this.poll_over(cx));
-            let fault = Fault::new(Code::RequestTimeout, "the request's body paused for too long");
-            return Poll::Ready(Some(Err(fault.because(Reason::RequestStalled))));
+            return this.poll_late(cx).map(|late| Some(Err(late)));
         };
-        this.pause.broken();
+        this.pace.moved();
         Poll::Ready(piece.map(|piece| this.inspection.inspect(piece?)))
     }
 
@@ -107,6 +110,8 @@ impl http_body::Body for Paced {
 
 #[cfg(test)]
 mod tests {
+    use gwanmun_core::Reason;
+
     use super::*;
 
     const PAUSE: Duration = Duration::from_millis(20);
@@ -124,7 +129,7 @@ mod tests {
     }
 
     fn silent() -> (Body, Answering) {
-        let bounds = Bounds { pause: PAUSE, bytes: None, internal: &Arc::default() };
+        let bounds = Bounds { pause: PAUSE, rate: NonZeroU64::new(1), bytes: None, internal: &Arc::default() };
         let (body, answering) = bounded(Body::stream(Silent), &bounds, &Rc::default());
         (body, answering.unwrap())
     }

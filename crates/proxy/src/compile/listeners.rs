@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -166,6 +167,10 @@ fn limits(layers: &[&LimitsSpec]) -> Limits {
     Limits {
         header_timeout: time(|layer| layer.header_timeout, defaults.header_timeout),
         body_timeout: time(|layer| layer.body_timeout, defaults.body_timeout),
+        body_rate: layers
+            .iter()
+            .find_map(|layer| layer.body_rate.as_ref())
+            .map_or(defaults.body_rate, |rate| NonZeroU64::new(rate.value.0)),
         idle_timeout: time(|layer| layer.idle_timeout, defaults.idle_timeout),
         upgrade_idle_timeout: time(|layer| layer.upgrade_idle_timeout, defaults.upgrade_idle_timeout),
         header_bytes: size(|layer| layer.header_bytes.as_ref(), defaults.header_bytes),

@@ -25,7 +25,7 @@ use self::date::with_date;
 use self::line::{Line, SharedLine, Stream};
 use super::{Answered, begin, refuse, respond};
 use crate::admit;
-use crate::body::Body;
+use crate::body::{Body, Inspection, Pace};
 use crate::exchange::Connection;
 use crate::finish::Finish;
 use crate::h1::body::Body as Rest;
@@ -48,6 +48,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// And so much of it.
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// Requests that have come ahead are answered so many at a turn, then it is the other connections'.
+const AT_A_TURN: u32 = 16;
+
 /// Serves request after request.
 pub(super) async fn serve(
     worker: &Rc<Worker>,
@@ -66,6 +69,7 @@ pub(super) async fn serve(
     let mut search = Search::default();
     let mut patience = Patience::default();
     let mut first = true;
+    let mut in_a_row = 0;
     loop {
         let next = next(permit, &limits, &line, &mut search, &mut patience, first).await;
         first = false;
@@ -77,8 +81,17 @@ pub(super) async fn serve(
             }
             Err(NoRequest::Over) => return,
         };
+        line.borrow_mut().end_request();
         match outcome {
-            After::Again => line.borrow_mut().inbound.shrink(),
+            After::Again => {
+                line.borrow_mut().inbound.shrink();
+                outbox.rest();
+                in_a_row = if line.borrow().inbound.bytes.is_empty() { 0 } else { in_a_row + 1 };
+                if in_a_row == AT_A_TURN {
+                    in_a_row = 0;
+                    tokio::task::yield_now().await;
+                }
+            }
             After::Close => break,
             After::Reset => {
                 line.borrow().io.reset_at_end();
@@ -246,8 +259,6 @@ async fn one(
 /// The request's body: what has come already if that is all of it, else what reads the rest.
 fn body_of(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, head: &Head, received: &Rc<Cell<u64>>) -> Body {
     let mut held = line.borrow_mut();
-    held.number += 1;
-    held.go_ahead = b"";
     match head.body {
         Rest::Done => return Body::Empty,
         Rest::Length(length) => {
@@ -265,8 +276,8 @@ fn body_of(worker: &Rc<Worker>, limits: &Limits, line: &SharedLine, head: &Head,
     }
     drop(held);
     let plan = worker.plan();
-    let body = ClientBody::of(line, limits.body_bytes, limits.body_timeout, &plan.plan.internal_headers, received);
-    Body::stream(body)
+    let inspection = Inspection::new(limits.body_bytes, received, &plan.plan.internal_headers);
+    Body::stream(ClientBody::of(line, inspection, Pace::new(limits.body_timeout, limits.body_rate)))
 }
 
 /// Sends an answer.
@@ -294,6 +305,7 @@ async fn answer(
             // What came after a request to leave HTTP is no request, even if the upstream stays.
             line.rest.is_done() && (!asked.upgrade || line.inbound.bytes.is_empty())
         };
+    outbox.buffer().extend_from_slice(line.borrow_mut().begin_answer());
     with_date(SystemTime::now(), |date| {
         let head = ResponseHead {
             status: head.status,
@@ -316,8 +328,8 @@ async fn answer(
         }
         (Ok(()), None) if keep_alive => After::Again,
         (Ok(()), None) => After::Close,
-        (Err(Cut::Truncated), _) => After::Reset,
-        (Err(Cut::ClientGone), _) => After::Gone,
+        // A client that is taken to have gone may still be there, with half an answer.
+        (Err(Cut::Truncated | Cut::ClientGone), _) => After::Reset,
     }
 }
 
@@ -335,10 +347,12 @@ async fn linger(line: &SharedLine, patience: &mut Patience) {
     poll_fn(|cx| {
         let line = &mut *line.borrow_mut();
         if !shut {
-            if std::task::ready!(Pin::new(&mut line.io).poll_shutdown(cx)).is_err() {
-                return Poll::Ready(());
+            match Pin::new(&mut line.io).poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => shut = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                // Over TLS this is a word of its own, which a client that reads nothing holds up.
+                Poll::Pending => return patience.poll_until(cx, until),
             }
-            shut = true;
         }
         loop {
             line.inbound.bytes.clear();

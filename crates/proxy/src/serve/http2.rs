@@ -23,6 +23,7 @@ use super::{Answered, begin, respond};
 use crate::admit;
 use crate::body::{self, Answering, Body, Bounds, Latest, Patient, Recorded, Telling};
 use crate::exchange::Connection;
+use crate::grpc;
 use crate::h1::fields::Hosts;
 use crate::listen::deferred::{Deferred, Outlet, deferred};
 use crate::listen::idle::IdleWatch;
@@ -139,7 +140,13 @@ async fn stream(
     let upgraded = parts.extensions.remove::<OnUpgrade>();
     let received = Rc::default();
     let plan = worker.plan();
-    let bounds = Bounds { pause: limits.body_timeout, bytes: limits.body_bytes, internal: &plan.plan.internal_headers };
+    let bounds = Bounds {
+        pause: limits.body_timeout,
+        // A caller may say little for long before it is answered.
+        rate: limits.body_rate.filter(|_| !grpc::is_grpc(&parts.headers)),
+        bytes: limits.body_bytes,
+        internal: &plan.plan.internal_headers,
+    };
     let (body, answering) = body::bounded(Body::from_client(incoming), &bounds, &received);
     let hosts = Hosts::take_from(&mut parts.headers);
     let Parts { method, version, uri, headers, .. } = parts;

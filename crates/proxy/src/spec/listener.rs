@@ -75,6 +75,9 @@ pub struct LimitsSpec {
     pub header_timeout: Option<Timespan>,
     /// Between two pieces of a request's body (30s).
     pub body_timeout: Option<Timespan>,
+    /// What must come of a request's body in a second, averaged over the time it is waited for, of which `body-timeout` is
+    /// free (100B); 0B for no such bound. Bodies of gRPC, which may be conversations, have none.
+    pub body_rate: Option<Spanned<ByteSize>>,
     /// Between two requests on a connection, and how long an answer waits for a client that reads nothing of it (75s).
     pub idle_timeout: Option<Timespan>,
     /// Between two pieces of data on an upgraded connection (1h).

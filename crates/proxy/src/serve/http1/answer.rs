@@ -119,6 +119,9 @@ pub(super) async fn send(
                 }
             }
             let line = &mut *line.borrow_mut();
+            if !outbox.is_empty() {
+                line.was_taken_from();
+            }
             let written = ready!(outbox.poll_write(Pin::new(&mut line.io), cx));
             let written = match written {
                 Ok(()) if (ended || waits) && line.io.holds_back_writes() => {

@@ -56,7 +56,7 @@ impl Idle {
 
     /// Gives back the memory that serves requests only.
     pub(crate) fn rest(&mut self) {
-        self.inbound = BytesMut::new();
+        self.inbound = Inbox::default();
         self.outbound = Outbox::default();
     }
 }
