@@ -1,9 +1,11 @@
 //! The HTTP/1 codec as functions over pieces of bytes: message after message, until one is refused.
 
 use bytes::BytesMut;
+use http::header::HOST;
 use http::{HeaderMap, Method};
 
 use crate::h1::body::{Body, Event};
+use crate::h1::fields::Hosts;
 use crate::h1::head::{Bounds, Search};
 use crate::h1::request::{self, RequestBounds};
 use crate::h1::response;
@@ -55,13 +57,19 @@ pub struct Message {
 
 /// Reads what a client sends, its bytes arriving in `pieces`.
 pub fn read_requests(pieces: &[&[u8]]) -> Reading {
+    const MALFORMED: u16 = 400;
     read(pieces, |input, search| {
         let head = request::take(input, search, BOUNDS).map_err(|refused| refused.fault.code().status().as_u16())?;
-        Ok(head.map(|head| {
-            let start = format!("{} {}", head.method, head.uri);
-            let is_1_1 = head.version == http::Version::HTTP_11;
-            (Message { start, is_1_1, headers: head.headers, ..Message::default() }, head.body)
-        }))
+        let Some(mut head) = head else { return Ok(None) };
+        match head.hosts {
+            Hosts::None => {}
+            Hosts::One(host) => drop(head.headers.insert(HOST, host)),
+            // The door says so, right behind.
+            Hosts::Several => return Err(MALFORMED),
+        }
+        let start = format!("{} {}", head.method, head.uri);
+        let is_1_1 = head.version == http::Version::HTTP_11;
+        Ok(Some((Message { start, is_1_1, headers: head.headers, ..Message::default() }, head.body)))
     })
 }
 
