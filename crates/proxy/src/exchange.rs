@@ -278,7 +278,7 @@ impl Exchange {
 }
 
 /// `host` without `:port`; the brackets of an IPv6 literal stay.
-pub(crate) fn without_port(host: &str) -> &str {
+fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port))
             if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>

@@ -108,7 +108,7 @@ impl HostPattern {
         self.matches_canonical(&canonical(host), port, captures)
     }
 
-    pub(crate) fn matches_canonical(&self, host: &str, port: u16, captures: &mut Variables) -> bool {
+    fn matches_canonical(&self, host: &str, port: u16, captures: &mut Variables) -> bool {
         if host.is_empty() || self.port.is_some_and(|wanted| wanted != port) {
             return false;
         }
