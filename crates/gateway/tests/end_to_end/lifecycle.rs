@@ -49,6 +49,8 @@ async fn a_running_request_is_finished_before_the_end() {
     assert_eq!((received.status(), received.text().as_str()), (200, "in the end"));
     assert_eq!(received.header("connection").as_deref(), Some("close"));
     client.closed().await;
+    // The gateway would wait a little for that.
+    drop(client);
     let (log, access_log) = (gateway.log().clone(), gateway.access_log().clone());
     assert_eq!(gateway.ended().await, 0);
     assert_eq!(access_log.lines().len(), 2, "the log is complete at the end");
