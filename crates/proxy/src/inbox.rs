@@ -13,8 +13,10 @@ use crate::h1::body::Body;
 
 /// What is read at once between messages: enough for most heads.
 const READ: usize = 8 * 1024;
-/// What is read at once of a large body.
-const LARGE_READ: usize = 64 * 1024;
+/// A body that is no larger is read at once.
+const WHOLE: usize = 64 * 1024;
+/// What is read at once of a larger one: what was read is still in the processor's cache when it is written.
+const LARGE_READ: usize = 32 * 1024;
 
 /// Bytes that have come.
 #[derive(Debug, Default)]
@@ -42,7 +44,9 @@ impl Inbox {
         let bytes = &mut self.bytes;
         let wanted = match rest.exact_length() {
             Some(0) => READ,
-            Some(left) => usize::try_from(left).map_or(LARGE_READ, |left| left.clamp(READ, LARGE_READ)),
+            Some(left) => {
+                usize::try_from(left).ok().filter(|left| *left <= WHOLE).map_or(LARGE_READ, |left| left.max(READ))
+            }
             None if self.brimful => LARGE_READ,
             None => READ,
         };
