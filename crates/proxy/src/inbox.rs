@@ -42,13 +42,12 @@ impl Inbox {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let bytes = &mut self.bytes;
-        let wanted = match rest.exact_length() {
-            Some(0) => READ,
-            Some(left) => {
-                usize::try_from(left).ok().filter(|left| *left <= WHOLE).map_or(LARGE_READ, |left| left.max(READ))
-            }
-            None if self.brimful => LARGE_READ,
-            None => READ,
+        // Only who sends much at once gets much room: slow senders of large bodies would hold it for nothing.
+        let wanted = match rest.exact_length().map(usize::try_from) {
+            Some(Ok(0)) => READ,
+            _ if !self.brimful => READ,
+            Some(Ok(left @ ..=WHOLE)) => left.max(READ),
+            _ => LARGE_READ,
         };
         // All of it where nothing has to be moved for that; else when there is little left.
         let enough = if bytes.is_empty() && !rest.is_done() { wanted } else { READ / 2 };
@@ -88,19 +87,26 @@ mod tests {
 
     #[test]
     fn there_is_as_much_room_as_will_be_needed() {
-        assert!(room_after(&[b"head"], &Body::Done) < LARGE_READ);
-        assert!(room_after(&[b"piece"], &Body::Length(1 << 30)) >= LARGE_READ);
-        assert!(room_after(&[b"piece"], &Body::Length(10)) < LARGE_READ);
-        assert!(room_after(&[b"event", b"event"], &Body::UntilClose) < LARGE_READ);
-        assert!(room_after(&[&[b'x'; 3 * READ], &[b'x'; READ]], &Body::UntilClose) >= LARGE_READ);
+        let (little, much) = (&b"piece"[..], &[b'x'; 3 * READ][..]);
+        assert!(room_after(&[little], &Body::Done) < LARGE_READ);
+        assert!(room_after(&[little, little], &Body::Length(1 << 30)) < LARGE_READ, "a slow sender");
+        assert!(room_after(&[much, little], &Body::Length(1 << 30)) >= LARGE_READ);
+        assert!(room_after(&[much, little], &Body::Length(60_000)) >= 60_000);
+        assert!(room_after(&[much, little], &Body::Length(10)) < LARGE_READ);
+        assert!(room_after(&[little, little], &Body::UntilClose) < LARGE_READ);
+        assert!(room_after(&[much, little], &Body::UntilClose) >= LARGE_READ);
     }
 
     #[test]
     fn what_a_large_body_has_nearly_used_up_is_given_back_too() {
         let mut inbox = Inbox::default();
         let mut cx = Context::from_waker(Waker::noop());
-        let body = vec![b'x'; LARGE_READ - READ];
-        assert!(inbox.poll_fill(&mut &*body, &Body::Length(LARGE_READ as u64), &mut cx).is_ready());
+        let (first, body) = (vec![b'x'; READ], vec![b'x'; LARGE_READ - READ]);
+        for piece in [first, body] {
+            inbox.bytes.clear();
+            assert!(inbox.poll_fill(&mut &*piece, &Body::Length(LARGE_READ as u64), &mut cx).is_ready());
+        }
+        assert_eq!(inbox.bytes.len(), LARGE_READ - READ);
         let taken = inbox.bytes.split();
         assert!(inbox.bytes.capacity() <= 2 * READ, "the rest looks small");
         drop(taken);
