@@ -19,13 +19,14 @@ const ABOVE: &[(&str, &[&str])] = &[
     ("telemetry", &["core", "client"]),
     ("store", &["core", "resilience"]),
     ("jose", &["core"]),
+    ("audit", &["core", "jose"]),
     ("passport", &["core", "jose"]),
     ("identity", &["client", "store", "jose", "passport"]),
     ("authz", &["core"]),
     ("fraud", &["store"]),
     ("proxy", &["config", "telemetry", "resilience"]),
-    ("filters", &["proxy", "identity", "authz", "fraud"]),
-    ("chassis", &["config", "client", "telemetry", "passport", "authz"]),
+    ("filters", &["proxy", "audit", "identity", "authz", "fraud"]),
+    ("chassis", &["config", "client", "telemetry", "audit", "passport", "authz"]),
     ("console", &["chassis", "store"]),
 ];
 

@@ -1,0 +1,1 @@
+//! What keeps calls from making a failure worse. Pure: the clock is given.

@@ -1,0 +1,1 @@
+//! State that outlives a request and may be shared by replicas: in memory, or in Redis.
