@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gwanmun_config::{Diagnostics, Environment, MergeRules, Style, decode, load_texts};
-use gwanmun_core::SystemClock;
 use gwanmun_filters::Registry;
 use gwanmun_proxy::fuzzing::Door;
-use gwanmun_proxy::{Context, GatewaySpec, Plan, compile};
+use gwanmun_proxy::{Context, GatewaySpec, Lasting, Network, Plan, compile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::{Builder, LocalOptions};
@@ -117,12 +116,8 @@ pub(crate) fn compiled(text: &str) -> (Option<Plan>, String) {
         let mut loaded = load_texts(&texts, &environment, &MERGE);
         let diagnostics: &mut Diagnostics = &mut loaded.diagnostics;
         let spec: GatewaySpec = decode(&loaded.document, diagnostics).unwrap_or_default();
-        let context = Context {
-            catalog: registry.catalog(),
-            sources: &loaded.sources,
-            clock: Arc::new(SystemClock),
-            files: RefCell::default(),
-        };
+        let lasting = Lasting::new(Network::Offline);
+        let context = Context::new(registry.catalog(), &loaded.sources, &lasting);
         let plan = compile(&spec, &context, diagnostics);
         let plan = plan.filter(|_| !diagnostics.has_errors());
         diagnostics.sort();

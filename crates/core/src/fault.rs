@@ -18,12 +18,13 @@ pub struct Fault {
     reason: Option<Reason>,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
+    challenge: Option<Box<str>>,
 }
 
 impl Fault {
     /// A fault with what was found and what was wanted, for the log only.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: None, detail: detail.into(), retry_after: None }
+        Self { code, reason: None, detail: detail.into(), retry_after: None, challenge: None }
     }
 
     /// Says what exactly went wrong, for log and metric.
@@ -40,6 +41,13 @@ impl Fault {
         self
     }
 
+    /// Tells the client which credentials would do (`WWW-Authenticate`, RFC 9110 section 11.6.1).
+    #[must_use]
+    pub fn with_challenge(mut self, challenge: impl Into<Box<str>>) -> Self {
+        self.challenge = Some(challenge.into());
+        self
+    }
+
     /// The stable name of what happened.
     pub fn code(&self) -> Code {
         self.code
@@ -53,6 +61,11 @@ impl Fault {
     /// For the log, never for the client.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Which credentials would do.
+    pub fn challenge(&self) -> Option<&str> {
+        self.challenge.as_deref()
     }
 
     /// How long the client should wait before it tries again.
@@ -133,12 +146,22 @@ codes! {
     ExpectationFailed = "expectation-failed", EXPECTATION_FAILED, Client, "the expectation cannot be met";
     /// The client was too slow.
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, Client, "the request took too long to arrive";
+    /// Nobody has proven who calls, or what was brought as a proof is none.
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, Client, "a credential is needed that can be believed";
+    /// Who calls is known, and may not do this.
+    Forbidden = "forbidden", FORBIDDEN, Client, "this is not allowed";
     /// No connection to the upstream could be made or kept.
     UpstreamUnreachable = "upstream-unreachable", BAD_GATEWAY, Upstream, "the service behind could not be reached";
     /// The upstream's answer breaks the rules of HTTP.
     UpstreamMalformed = "upstream-malformed", BAD_GATEWAY, Upstream, "the service behind answered with a malformed message";
     /// The upstream did not answer in time.
     UpstreamTimeout = "upstream-timeout", GATEWAY_TIMEOUT, Upstream, "the service behind did not answer in time";
+    /// Who says who a caller is, or what is known about it, could not be asked.
+    IdentityUnavailable = "identity-unavailable", SERVICE_UNAVAILABLE, Gateway, "it cannot be found out who calls";
+    /// What must be recorded cannot be.
+    AuditUnavailable = "audit-unavailable", SERVICE_UNAVAILABLE, Gateway, "what must be recorded cannot be";
+    /// The state that replicas share could not be reached.
+    StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, Gateway, "the gateway cannot reach its shared state";
     /// A limit of the gateway is reached.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, Gateway, "the gateway is overloaded";
     /// The gateway is going away.

@@ -3,21 +3,24 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use gwanmun_config::{Diagnostics, Environment, MergeRules, Node, Span, load_texts};
+use gwanmun_config::{Diagnostics, Environment, MergeRules, Node, Sources, Span, load_texts};
 use gwanmun_core::{Clock, Fault, ManualClock};
 use gwanmun_proxy::record::Record;
 use gwanmun_proxy::spec::ApiVersionSpec;
 use gwanmun_proxy::{
-    Body, Catalog, Condition, Connection, Exchange, Filter, FilterSpec, Parts, PredicateSpec, Request, Response,
-    Scheme, Step,
+    Body, Catalog, Condition, Connection, Exchange, Filter, FilterSpec, Parts, PredicateSpec, Reader, Request,
+    Response, Scheme, Sections, Step,
 };
 use gwanmun_telemetry::trace::TraceContext;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Version};
+
+/// No texts: paths of files are relative to the current folder.
+static NO_SOURCES: LazyLock<Sources> = LazyLock::new(Sources::default);
 
 /// The route that a predicate or filter under test stands in.
 pub(crate) struct Fixture {
@@ -25,6 +28,8 @@ pub(crate) struct Fixture {
     variables: BTreeSet<String>,
     listeners: BTreeSet<String>,
     api_version: Option<ApiVersionSpec>,
+    sections: Sections,
+    reader: Reader<'static>,
 }
 
 impl Fixture {
@@ -35,6 +40,8 @@ impl Fixture {
             variables: BTreeSet::new(),
             listeners: BTreeSet::new(),
             api_version: None,
+            sections: Sections::default(),
+            reader: Reader::new(&NO_SOURCES),
         }
     }
 
@@ -62,9 +69,16 @@ impl Fixture {
         self
     }
 
+    /// The configuration has this section.
+    pub(crate) fn with_section<T: Send + Sync + 'static>(mut self, section: T) -> Self {
+        self.sections.put(Some(section));
+        self
+    }
+
     /// What a specification is built with.
     pub(crate) fn parts(&self) -> Parts<'_> {
-        Parts::new(&self.clock, &self.variables, &self.listeners, self.api_version.as_ref())
+        Parts::new(&self.clock, &self.listeners, self.api_version.as_ref(), &self.sections, &self.reader)
+            .capturing(&self.variables)
     }
 
     /// Decodes `arguments` (YAML, what stands behind `name:`) and builds the filter; `Err` has all messages and hints.

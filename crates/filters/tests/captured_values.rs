@@ -3,16 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use std::sync::Arc;
-
 use gwanmun_config::{Environment, MergeRules, Style, decode, load_texts};
-use gwanmun_core::SystemClock;
 use gwanmun_filters::Registry;
-use gwanmun_proxy::compile::{Context, compile};
 use gwanmun_proxy::handle::Unwatched;
 use gwanmun_proxy::plan::Plan;
 use gwanmun_proxy::rehearse::{Rehearsal, Rehearsed};
 use gwanmun_proxy::spec::GatewaySpec;
+use gwanmun_proxy::{Context, Lasting, Network, compile};
 use http::Method;
 use http::header::{HOST, LOCATION};
 
@@ -42,12 +39,8 @@ fn plan() -> Plan {
     let texts = [("gateway.yaml".to_owned(), CONFIGURATION.to_owned())];
     let mut loaded = load_texts(&texts, &Environment::default(), &MergeRules::default());
     let registry = Registry::standard();
-    let context = Context {
-        catalog: registry.catalog(),
-        sources: &loaded.sources,
-        clock: Arc::new(SystemClock),
-        files: std::cell::RefCell::default(),
-    };
+    let lasting = Lasting::new(Network::Offline);
+    let context = Context::new(registry.catalog(), &loaded.sources, &lasting);
     let spec: Option<GatewaySpec> = decode(&loaded.document, &mut loaded.diagnostics);
     let plan = spec.and_then(|spec| compile(&spec, &context, &mut loaded.diagnostics));
     plan.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(&loaded.sources, Style::Plain)))

@@ -1,15 +1,12 @@
 //! Files and environment -> Spec -> Plan, with everything that is wrong told in one go. Every command begins here.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use gwanmun_config::{
     Diagnostic, Diagnostics, Environment, Files, Loaded, MergeRules, Node, Sources, Value, decode, load, load_texts,
 };
-use gwanmun_core::SystemClock;
 use gwanmun_filters::Registry;
-use gwanmun_proxy::{Context, GatewaySpec, Plan, compile};
+use gwanmun_proxy::{Catalog, Context, GatewaySpec, Lasting, Network, Plan, compile};
 
 use crate::advice::advise;
 use crate::terminal::{complain, stderr_style};
@@ -31,15 +28,21 @@ pub(crate) struct Configuration {
     pub(crate) files: Files,
 }
 
-/// Reads `files` and the environment.
+/// Reads `files` and the environment, to look at them: nobody is spoken to.
 pub(crate) fn from_files(registry: &Registry, files: &[PathBuf]) -> Configuration {
-    compiled(registry, load(files, &Environment::from_process(), &MERGE))
+    to_run(registry, files, &Lasting::new(Network::Offline))
+}
+
+/// Reads `files` and the environment, to run what they say; `lasting` is what earlier ones have left.
+pub(crate) fn to_run(registry: &Registry, files: &[PathBuf], lasting: &Lasting) -> Configuration {
+    compiled(registry, load(files, &Environment::from_process(), &MERGE), lasting)
 }
 
 /// Reads a text that is not in a file.
 pub(crate) fn from_text(registry: &Registry, name: &str, text: &str) -> Configuration {
     let texts = [(name.to_owned(), text.to_owned())];
-    compiled(registry, load_texts(&texts, &Environment::from_pairs::<String, String>([]), &MERGE))
+    let loaded = load_texts(&texts, &Environment::from_pairs::<String, String>([]), &MERGE);
+    compiled(registry, loaded, &Lasting::new(Network::Offline))
 }
 
 impl Configuration {
@@ -74,20 +77,18 @@ fn set_aside_spring(document: &mut Node, diagnostics: &mut Diagnostics) {
     });
 }
 
-fn compiled(registry: &Registry, loaded: Loaded) -> Configuration {
+fn compiled(registry: &Registry, loaded: Loaded, lasting: &Lasting) -> Configuration {
     let Loaded { mut document, sources, mut diagnostics, mut files } = loaded;
     set_aside_spring(&mut document, &mut diagnostics);
+    let mut context = Context::new(registry.catalog(), &sources, lasting);
+    context.sections = context.catalog.set_aside(&mut document);
     let decoded: Option<GatewaySpec> = decode(&document, &mut diagnostics);
     // What could not be decoded was left out: the rest is still checked.
     let spec = decoded.unwrap_or_default();
-    let context = Context {
-        catalog: registry.catalog(),
-        sources: &sources,
-        clock: Arc::new(SystemClock),
-        files: RefCell::default(),
-    };
     let plan = compile(&spec, &context, &mut diagnostics);
-    files.extend(context.files.into_inner());
+    let Context { sections, reader, .. } = context;
+    Catalog::put_back(&mut document, sections);
+    files.extend(reader.into_files());
     let known = Known::of(&document, diagnostics.is_incomplete());
     let tests = cases(&spec.tests, &known, &mut diagnostics);
     let plan = plan.filter(|_| !diagnostics.has_errors());

@@ -24,8 +24,15 @@ pub(crate) fn schema(registry: &Registry) -> Value {
     let catalog = registry.catalog();
     let predicates = Named::of(catalog.predicates(), &mut generator);
     let filters = Named::of(catalog.filters(), &mut generator);
+    let sections = catalog.section_items().map(|section| (section.key.to_owned(), section.schema(&mut generator)));
+    let sections: Vec<_> = sections.collect();
 
     let mut root = generator.root_schema_for::<GatewaySpec>();
+    for (key, schema) in sections {
+        if let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.insert(key, schema.to_value());
+        }
+    }
     root.insert("$id".to_owned(), ID.into());
     root.insert("title".to_owned(), "Gwanmun configuration".into());
     lenient::loosen(&mut root);

@@ -10,7 +10,7 @@ use gwanmun_telemetry::sanitized::{Sanitized, What};
 use gwanmun_telemetry::trace::TraceContext;
 use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use crate::body::Body;
 use crate::client_address;
@@ -23,6 +23,9 @@ use crate::record::Record;
 use crate::trace_formats::Caller;
 
 pub(crate) use host::is_host;
+
+/// Carries the Passport, inside.
+const TXN_TOKEN: HeaderName = HeaderName::from_static("txn-token");
 
 /// The head of a request as it came off the wire, or as a test wrote it.
 pub(crate) struct Head {
@@ -58,6 +61,7 @@ pub(crate) fn exchange_of(
     if version == Version::HTTP_2 {
         join_cookies(&mut headers);
     }
+    let passport = if trusted { only(&headers, &TXN_TOKEN) } else { None };
     let mut survey = plan.known_headers.survey(&headers, &plan.internal_headers, trusted);
 
     let caller = if survey.trace { plan.propagation.take_caller(&mut headers) } else { Caller::default() };
@@ -107,9 +111,16 @@ pub(crate) fn exchange_of(
     let mut exchange =
         Exchange::new(Rc::clone(connection), client.address, host.ok().flatten(), request, record, fastrand::u64(..));
     exchange.trusted = trusted;
+    exchange.passport = passport;
     exchange.trace_formats = plan.propagation;
     exchange.upgrade = upgrade_asked.map(Box::new);
     (exchange, problem.map_or(Ok(()), Err))
+}
+
+/// The value of a header that comes exactly once.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none()).cloned()
 }
 
 /// Path and query in their canonical form.

@@ -1,5 +1,6 @@
-//! The predicates and filters that a configuration may name. The engine looks them up here and knows none by itself.
+//! The predicates, filters and sections that a configuration may name. The engine looks them up here and knows none by itself.
 
+mod section;
 mod shape;
 mod spring;
 
@@ -12,14 +13,16 @@ use serde::de::DeserializeOwned;
 use crate::filter::{Filter, FilterSpec};
 use crate::parts::{Invalid, Parts};
 use crate::route::{Condition, PredicateSpec};
+pub use section::{Aside, SectionItem};
 use shape::Shape;
 use spring::Shapes;
 
-/// Predicates and filters by name.
+/// Predicates, filters and sections by name.
 #[derive(Default)]
 pub struct Catalog {
     predicates: BTreeMap<&'static str, Item<Condition>>,
     filters: BTreeMap<&'static str, Item<Box<dyn Filter>>>,
+    sections: Vec<SectionItem>,
 }
 
 /// One predicate or filter, known by its specification only.
@@ -243,7 +246,7 @@ fn report(invalid: &Invalid, arguments: &Node, diagnostics: &mut Diagnostics) {
         _ => None,
     };
     let span = argument.map_or(arguments.span, |entry| entry.node.span);
-    if diagnostics.is_damaged(span) {
+    if diagnostics.is_damaged(span) || (invalid.is_follow_up() && diagnostics.has_errors()) {
         return;
     }
     let diagnostic = Diagnostic::error(invalid.message(), span);

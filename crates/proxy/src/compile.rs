@@ -3,63 +3,52 @@
 
 mod filters;
 mod listeners;
+mod reader;
 mod routes;
 mod upstreams;
 mod written;
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use gwanmun_config::{Content, Diagnostic, Diagnostics, Files, Sources, Span, Spanned, did_you_mean};
-use gwanmun_core::Clock;
+use gwanmun_config::{Diagnostic, Diagnostics, Sources, Spanned, did_you_mean};
+use gwanmun_core::{Clock, SystemClock};
 use http::HeaderName;
 use ipnet::IpNet;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Aside, Catalog};
 use crate::compile::filters::Filters;
 use crate::parts::Parts;
 use crate::path::PathPolicy;
 use crate::plan::{AddressSet, InternalHeaders, Plan};
 use crate::sanitize::{KnownHeaders, NotKept};
+use crate::section::Lasting;
 use crate::spec::{ApiVersionSpec, GatewaySpec, Propagation};
 use crate::trace_formats::TraceFormats;
+
+pub use reader::Reader;
 
 /// More threads than any machine has cores are a slip.
 const MOST_WORKERS: usize = 1024;
 
 /// What compiling needs besides the specification.
 pub struct Context<'a> {
-    /// The predicates and filters that may be named.
+    /// The predicates, filters and sections that may be named.
     pub catalog: &'a Catalog,
-    /// The texts, to show predicates as they were written.
-    pub sources: &'a Sources,
+    /// Reads the files that the configuration names.
+    pub reader: Reader<'a>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// The files that compiling reads are noted here.
-    pub files: RefCell<Files>,
+    /// The sections, as they were taken out of the document.
+    pub sections: Vec<Aside>,
+    /// What outlives the configuration.
+    pub lasting: &'a Lasting,
 }
 
-impl Context<'_> {
-    /// `path` as written, relative to the file it stands in. It will be read.
-    fn locate(&self, path: &Spanned<PathBuf>) -> PathBuf {
-        let path = self.resolve(path);
-        self.files.borrow_mut().note(&path);
-        path
-    }
-
-    /// What was in `path` when it was located.
-    fn content(&self, path: &Spanned<PathBuf>) -> Content {
-        self.files.borrow_mut().note(&self.resolve(path))
-    }
-
-    fn resolve(&self, path: &Spanned<PathBuf>) -> PathBuf {
-        if path.value.is_absolute() || path.span == Span::NOWHERE {
-            return path.value.clone();
-        }
-        let directory = self.sources.directory(path.span.source);
-        if directory == Path::new("") { path.value.clone() } else { directory.join(&path.value) }
+impl<'a> Context<'a> {
+    /// For a configuration of these texts without sections, on the machine's clock.
+    pub fn new(catalog: &'a Catalog, sources: &'a Sources, lasting: &'a Lasting) -> Self {
+        Self { catalog, reader: Reader::new(sources), clock: Arc::new(SystemClock), sections: Vec::new(), lasting }
     }
 }
 
@@ -82,8 +71,8 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     check_access_log(spec, diagnostics);
     let mut upstreams = upstreams::compile(&spec.upstreams, context, diagnostics);
 
-    let nothing = BTreeSet::new();
-    let parts = Parts::new(&context.clock, &nothing, &names, api_version);
+    let sections = context.catalog.sections(context, diagnostics);
+    let parts = Parts::new(&context.clock, &names, api_version, &sections, &context.reader);
     let mut filters = Filters::new(context);
     let door = filters.door(&spec.filters, &parts, diagnostics);
     let door = filters.list(door);
@@ -104,6 +93,7 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
         propagation,
         sample,
         clock: Arc::clone(&context.clock),
+        sections,
         default_tls: OnceLock::new(),
         shape: Arc::default(),
     })

@@ -4,12 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Level, Principal};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::body::Body;
-use crate::forward::Forwarding;
+use crate::forward::{self, Forwarding};
 use crate::plan::AddressSet;
 use crate::record::Record;
 use crate::route::Variables;
@@ -220,6 +220,16 @@ pub struct Exchange {
     pub stripped_prefix: Option<String>,
     /// Whether the peer is a trusted proxy, and so may say who the client is.
     pub trusted: bool,
+    /// Who calls, once a filter has proven it.
+    pub principal: Option<Arc<Principal>>,
+    /// How sure that is, for this request.
+    pub level: Level,
+    /// Who calls as a command or a test says; then nothing has to be proven.
+    pub assumed: Option<Arc<Principal>>,
+    /// The credential that was taken from the request, field by field: a service behind never sees it.
+    pub consumed: Vec<(HeaderName, HeaderValue)>,
+    /// The Passport that a trusted peer sent: a gateway in front of this one.
+    pub passport: Option<HeaderValue>,
     /// What will be logged and counted.
     pub record: Record,
     pub(crate) upgrade: Option<Box<Upgrade>>,
@@ -252,6 +262,11 @@ impl Exchange {
             destination: None,
             stripped_prefix: None,
             trusted: false,
+            principal: None,
+            level: Level::Low,
+            assumed: None,
+            consumed: Vec::new(),
+            passport: None,
             record,
             upgrade: None,
             trace_formats: TraceFormats::default(),
@@ -264,6 +279,21 @@ impl Exchange {
     pub fn host_name(&self) -> &str {
         let host = self.host.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
         without_port(host)
+    }
+
+    /// Whether nobody between the client and us could read or change the request: TLS on our listener, a trusted proxy that
+    /// says https, or a client on this machine.
+    pub fn is_protected(&self) -> bool {
+        if self.trusted
+            && let Some(is_https) = forward::is_https_before(&self.request.headers)
+        {
+            return is_https;
+        }
+        let is_here = match self.client {
+            Some(address) => address.to_canonical().is_loopback(),
+            None => self.connection.peer.is_none() && !self.connection.is_nobodys,
+        };
+        self.connection.scheme == Scheme::Https || is_here
     }
 
     /// A number in `0..bound`, the same for the whole life of the request and independent between `salt`s.

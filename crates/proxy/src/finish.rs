@@ -109,7 +109,7 @@ impl Drop for Finish {
             upstream_duration: record.upstream_duration,
             bytes_in: self.began.received.get(),
             bytes_out: self.bytes_out,
-            principal: None,
+            principal: self.exchange.principal.as_ref().map(|principal| principal.subject.as_str()),
             user_agent: self.began.user_agent.as_ref().map(HeaderValue::as_bytes),
             sanitized: record.sanitized,
             linked_trace_id: linked_trace_id.as_deref(),

@@ -181,6 +181,26 @@ pub(crate) fn dashed(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect())
 }
 
+/// What proxies in front say about the channels before us: whether all of them were https; `None` if they say nothing.
+pub(crate) fn is_https_before(headers: &HeaderMap) -> Option<bool> {
+    let mut schemes = headers.get_all(X_FORWARDED_PROTO).iter().flat_map(list).peekable();
+    if schemes.peek().is_some() {
+        return Some(schemes.all(|scheme| scheme.eq_ignore_ascii_case(b"https")));
+    }
+    let fields = headers.get_all(FORWARDED).iter();
+    let pairs = fields.flat_map(|value| value.as_bytes().split(|byte| matches!(byte, b',' | b';')));
+    let mut schemes = pairs.filter_map(|pair| {
+        let (name, scheme) = pair.trim_ascii().split_at_checked(b"proto=".len())?;
+        name.eq_ignore_ascii_case(b"proto=").then(|| unquoted(scheme))
+    });
+    let first = schemes.next()?;
+    Some(first.eq_ignore_ascii_case(b"https") && schemes.all(|scheme| scheme.eq_ignore_ascii_case(b"https")))
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}
+
 /// The same for a request that is about to leave over HTTP/1, where most need not be put among the headers first.
 pub(crate) fn prepare_lines(exchange: &mut Exchange) -> OwnLines {
     if exchange.trusted || exchange.stripped_prefix.is_some() || !exchange.trace_formats.is_w3c_alone() {

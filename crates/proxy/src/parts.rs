@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use gwanmun_core::Clock;
 
+use crate::compile::Reader;
+use crate::section::Sections;
 use crate::spec::ApiVersionSpec;
 
 /// The surroundings of a predicate or filter under construction.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Parts<'a> {
     /// What time it is.
@@ -18,17 +21,29 @@ pub struct Parts<'a> {
     pub listeners: &'a BTreeSet<String>,
     /// Where a request carries its API version, if it does.
     pub api_version: Option<&'a ApiVersionSpec>,
+    /// What belongs to filters and has a key of its own in the configuration.
+    pub sections: &'a Sections,
+    /// Reads the files that the configuration names.
+    pub reader: &'a Reader<'a>,
 }
 
 impl<'a> Parts<'a> {
     /// Parts for a predicate or a door filter: no variables are captured yet.
     pub fn new(
         clock: &'a Arc<dyn Clock>,
-        variables: &'a BTreeSet<String>,
         listeners: &'a BTreeSet<String>,
         api_version: Option<&'a ApiVersionSpec>,
+        sections: &'a Sections,
+        reader: &'a Reader<'a>,
     ) -> Self {
-        Self { clock, variables, listeners, api_version }
+        static NOTHING: BTreeSet<String> = BTreeSet::new();
+        Self { clock, variables: &NOTHING, listeners, api_version, sections, reader }
+    }
+
+    /// The same in a route whose predicates capture `variables`.
+    #[must_use]
+    pub fn capturing(self, variables: &'a BTreeSet<String>) -> Self {
+        Self { variables, ..self }
     }
 }
 
@@ -38,17 +53,24 @@ pub struct Invalid {
     argument: Option<&'static str>,
     message: String,
     hint: Option<String>,
+    /// Another mistake is the reason, and has been told.
+    follows: bool,
 }
 
 impl Invalid {
     /// The arguments as a whole do not fit.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { argument: None, message: message.into(), hint: None }
+        Self { argument: None, message: message.into(), hint: None, follows: false }
     }
 
     /// `argument` (its key in the configuration) does not fit.
     pub fn at(argument: &'static str, message: impl Into<String>) -> Self {
-        Self { argument: Some(argument), message: message.into(), hint: None }
+        Self { argument: Some(argument), ..Self::new(message) }
+    }
+
+    /// Another mistake is the reason, and has been told: this one need not be shown.
+    pub fn follows(message: impl Into<String>) -> Self {
+        Self { follows: true, ..Self::new(message) }
     }
 
     /// Adds what the operator could do.
@@ -63,6 +85,11 @@ impl Invalid {
     pub fn or_at(mut self, argument: &'static str) -> Self {
         self.argument.get_or_insert(argument);
         self
+    }
+
+    /// Whether another mistake is the reason, which has been told.
+    pub fn is_follow_up(&self) -> bool {
+        self.follows
     }
 
     /// The key of the argument at fault.

@@ -15,6 +15,7 @@ use crate::forward::dashed;
 use crate::path::PathPolicy;
 use crate::route::router::Router;
 use crate::sanitize::KnownHeaders;
+use crate::section::Sections;
 use crate::trace_formats::TraceFormats;
 use crate::upstream::tls::{ClientTls, ClientTlsFiles, client_config};
 use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
@@ -46,6 +47,8 @@ pub struct Plan {
     pub sample: f64,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What belongs to filters and has a key of its own in the configuration.
+    pub sections: Sections,
     /// Trust anchors for upstreams that a filter names at run time.
     pub(crate) default_tls: std::sync::OnceLock<Arc<rustls::ClientConfig>>,
     /// The labels of its metrics, once it is in force.

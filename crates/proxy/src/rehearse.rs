@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use gwanmun_core::{Code, Fault};
+use gwanmun_core::{Code, Fault, Principal};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -51,6 +51,8 @@ pub struct Rehearsal {
     pub peer: Option<IpAddr>,
     /// The listener it comes in by; by default the first that fits scheme and port of the URL.
     pub listener: Option<String>,
+    /// Who calls; then no credential is needed.
+    pub principal: Option<Arc<Principal>>,
     /// What the upstream answers.
     pub answer: Answer,
     url: Uri,
@@ -122,7 +124,7 @@ impl Rehearsal {
             return Err(wanted("a path, which begins with a slash, or a URL like http://shop.example/cart"));
         }
         let (headers, body, answer) = (HeaderMap::new(), Bytes::new(), Answer::default());
-        Ok(Self { method, headers, body, peer: None, listener: None, answer, url: parsed })
+        Ok(Self { method, headers, body, peer: None, listener: None, principal: None, answer, url: parsed })
     }
 
     /// Carries the request through `plan`, while `watch` looks on.
@@ -176,10 +178,12 @@ impl Rehearsal {
         };
         let connection = Rc::new(Connection::new(peer, Arc::clone(&listener.name), index, scheme, port_of(listener)));
         let is_head = self.method == Method::HEAD;
+        let principal = self.principal.clone();
         let (head, body, answer) = self.into_head(listener);
         let stand_in = StandIn { answer: RefCell::new(answer), sent: RefCell::default() };
 
         let (mut exchange, admitted) = exchange_of(plan, &listener.limits, &connection, head, Body::from(body));
+        exchange.assumed = principal;
         let response = match admitted {
             Ok(()) => handle(plan, &mut exchange, &stand_in, watch).await,
             Err(fault) => {
@@ -303,13 +307,12 @@ async fn collect(mut body: Body) -> Result<Bytes, Fault> {
 #[cfg(test)]
 mod tests {
     use gwanmun_config::{Diagnostics, Environment, MergeRules, decode, load_texts};
-    use gwanmun_core::SystemClock;
     use schemars::JsonSchema;
     use serde::Deserialize;
 
     use super::*;
     use crate::handle::Unwatched;
-    use crate::{Catalog, Context, Filter, FilterSpec, Parts, Step, Verdict, compile};
+    use crate::{Catalog, Context, Filter, FilterSpec, Lasting, Network, Parts, Step, Verdict, compile};
 
     const LISTENERS: &str =
         "listeners: [{address: '127.0.0.1:80'}, {name: second, address: '0.0.0.0:81'}, {address: 'unix:/s'}]\n";
@@ -348,12 +351,8 @@ mod tests {
         let loaded = load_texts(&texts, &Environment::default(), &MergeRules::default());
         let mut diagnostics: Diagnostics = loaded.diagnostics;
         let spec = decode(&loaded.document, &mut diagnostics).unwrap();
-        let context = Context {
-            catalog: &catalog,
-            sources: &loaded.sources,
-            clock: Arc::new(SystemClock),
-            files: std::cell::RefCell::default(),
-        };
+        let lasting = Lasting::new(Network::Offline);
+        let context = Context::new(&catalog, &loaded.sources, &lasting);
         let plan = compile(&spec, &context, &mut diagnostics);
         plan.unwrap_or_else(|| panic!("{diagnostics:?}"))
     }

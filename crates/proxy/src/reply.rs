@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use gwanmun_core::{Blame, Code, Fault, Reason};
 use http::HeaderValue;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
@@ -53,6 +53,9 @@ pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
     let mut response = if grpc::is_spoken(&exchange.request) { trailers_only(fault) } else { problem(code, &trace_id) };
     if let Some(wait) = fault.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    if let Some(challenge) = fault.challenge().and_then(|challenge| HeaderValue::from_str(challenge).ok()) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     response
 }

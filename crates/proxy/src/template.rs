@@ -319,14 +319,18 @@ fn flush(plain: &mut String, pieces: &mut Vec<Piece>) {
 mod tests {
     use std::sync::Arc;
 
+    use gwanmun_config::Sources;
     use gwanmun_core::{Clock, SystemClock};
 
     use super::*;
+    use crate::compile::Reader;
+    use crate::section::Sections;
 
     fn with_parts<T>(names: &[&str], work: impl FnOnce(&Parts<'_>) -> T) -> T {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let variables = names.iter().map(|&name| name.to_owned()).collect();
-        work(&Parts::new(&clock, &variables, &BTreeSet::new(), None))
+        let (listeners, sections, sources) = (BTreeSet::new(), Sections::default(), Sources::default());
+        work(&Parts::new(&clock, &listeners, None, &sections, &Reader::new(&sources)).capturing(&variables))
     }
 
     fn captured(values: &[(&str, &str)]) -> Variables {

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use gwanmun_core::Tallies;
+
 pub use worker::{ConnectionState, InFlight, Refusal, UpstreamConnection, WorkerMetrics};
 
 use totals::Totals;
@@ -79,6 +81,7 @@ struct Registry {
     workers: Vec<Arc<WorkerMetrics>>,
     retired: Totals,
     dropped: Vec<Box<dyn Fn() -> u64 + Send>>,
+    tallies: Tallies,
 }
 
 impl Metrics {
@@ -122,19 +125,24 @@ impl Metrics {
         self.registry().dropped.push(Box::new(source));
     }
 
+    /// Shows these counters too, in place of others that were given before.
+    pub fn add_tallies(&self, tallies: Tallies) {
+        self.registry().tallies = tallies;
+    }
+
     /// Everything in Prometheus' text format, to be sent with `CONTENT_TYPE`. With thousands of busy routes this takes
     /// milliseconds: not for a worker's thread.
     pub fn render(&self) -> String {
-        let (totals, dropped) = {
+        let (totals, dropped, tallies) = {
             let mut registry = self.registry();
             registry.retire();
             let mut totals = registry.retired.clone();
             for worker in &registry.workers {
                 totals.add(worker, usize::MAX);
             }
-            (totals, registry.dropped.iter().map(|source| source()).sum())
+            (totals, registry.dropped.iter().map(|source| source()).sum(), registry.tallies.clone())
         };
-        render::text(&totals, &self.shared.reloads, dropped)
+        render::text(&totals, &self.shared.reloads, dropped, &tallies)
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::Args;
@@ -15,6 +16,7 @@ use crate::explanation::{Journey, tell};
 use crate::load::from_files;
 use crate::paint::Paint;
 use crate::terminal::{complain, say, stdout_style};
+use crate::testing::PrincipalSpec;
 
 /// What to explain.
 #[derive(Debug, Args)]
@@ -35,6 +37,9 @@ pub(crate) struct Arguments {
     /// The listener it comes in by [default: the first that fits the URL]
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
+    /// A file that says who calls; then no credential is needed
+    #[arg(long, value_name = "FILE")]
+    principal: Option<PathBuf>,
 }
 
 /// Explains the request.
@@ -43,13 +48,20 @@ pub(crate) fn run(registry: &Registry, arguments: &Arguments) -> Outcome {
     if files.is_empty() {
         return missing();
     }
-    let rehearsal = match rehearsal(method, url, arguments) {
+    let mut rehearsal = match rehearsal(method, url, arguments) {
         Ok(rehearsal) => rehearsal,
         Err(why) => {
             complain(format_args!("error: {why}"));
             return Outcome::WrongUsage;
         }
     };
+    match arguments.principal.as_deref().map(PrincipalSpec::from_file).transpose() {
+        Ok(principal) => rehearsal.principal = principal.map(Arc::new),
+        Err(why) => {
+            complain(why);
+            return Outcome::AtFault;
+        }
+    }
     let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
     let configuration = from_files(registry, &files);
     configuration.complain();

@@ -5,9 +5,10 @@ mod reload;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use gwanmun_core::Tallies;
 use gwanmun_filters::Registry;
 use gwanmun_proxy::spec::{LogFormat, LogLevel};
-use gwanmun_proxy::{GatewaySpec, Server};
+use gwanmun_proxy::{GatewaySpec, Lasting, Network, Server};
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::logs;
 use gwanmun_telemetry::metrics::Metrics;
@@ -15,7 +16,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Outcome;
-use crate::load::from_files;
+use crate::load::to_run;
 use crate::management::{Management, Readiness};
 use crate::open_files;
 use crate::terminal::complain;
@@ -27,7 +28,8 @@ const TIDY: Duration = Duration::from_secs(1);
 
 /// Serves until a signal says stop.
 pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
-    let mut configuration = from_files(registry, files);
+    let lasting = Lasting::new(Network::Online);
+    let mut configuration = to_run(registry, files, &lasting);
     configuration.complain();
     let Some(plan) = configuration.plan.take() else { return Outcome::AtFault };
     if configuration.spec.listeners.is_empty() {
@@ -55,6 +57,7 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         move || access_log.dropped()
     });
     metrics.add_dropped_source(logs::dropped);
+    metrics.add_tallies(Tallies::clone(&lasting.of(Tallies::default)));
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return could_not_start("the runtime", &error),
@@ -82,7 +85,8 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         management.set_ready(Readiness::Ready);
         gwanmun_memory::give_back();
         tracing::info!(event = "ready", workers, open_files, "ready");
-        let mut running = Running { registry, files, server, management, metrics, fixed, drain, open_files };
+        let mut running =
+            Running { registry, files, lasting: &lasting, server, management, metrics, fixed, drain, open_files };
         let mut untidy = false;
         loop {
             let cause = tokio::select! {
@@ -108,6 +112,7 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         stop(server, &mut signals, delay, limit).await;
         Outcome::Good
     });
+    lasting.end();
     access_log.close();
     if outcome == Outcome::Good {
         tracing::info!(event = "stopped", "stopped");

@@ -1,6 +1,7 @@
 //! From what people write to what runs: every mistake of the tests is found here, at its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gwanmun_config::{Diagnostic, Diagnostics, Node, OneOrMany, Piece, Span, Spanned, Value, decode, did_you_mean};
@@ -111,6 +112,7 @@ fn rehearsal(
         expect_known(listener, "listener", &known.listeners, known, diagnostics);
         rehearsal.listener = Some(listener.value.clone());
     }
+    rehearsal.principal = spec.principal.as_ref().map(|principal| Arc::new(principal.principal()));
     if let Some(from) = &spec.from {
         match from.parse() {
             Ok(address) => rehearsal.peer = Some(address),

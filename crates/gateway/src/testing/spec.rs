@@ -7,6 +7,8 @@ use gwanmun_filters::StatusSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use super::principal::PrincipalSpec;
+
 /// A request and what must become of it. Nothing touches the network: `upstream-response` is what the upstream answers.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -44,6 +46,9 @@ pub(crate) struct RequestSpec {
     /// The address it comes from; by default 127.0.0.1.
     #[serde(default)]
     pub(crate) from: Option<Spanned<String>>,
+    /// Who calls; then no credential is needed.
+    #[serde(default)]
+    pub(crate) principal: Option<PrincipalSpec>,
 }
 
 /// What the upstream answers.

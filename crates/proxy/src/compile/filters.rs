@@ -97,7 +97,7 @@ impl<'a> Filters<'a> {
     fn filter(&mut self, node: &Node, parts: &Parts<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<PlannedFilter>> {
         let (name, span, arguments) = self.context.catalog.filter_in(node, diagnostics)?;
         let item = self.context.catalog.filter(name, span, &arguments, diagnostics)?;
-        let written = on_one_line(&arguments, self.context.sources);
+        let written = on_one_line(&arguments, self.context.reader.sources);
         let mut key = format!("{name} {written} {:?} ", parts.variables);
         spell(&arguments, &mut key);
         if let Some(made) = self.made.get(&key) {

@@ -87,7 +87,8 @@ fn tls_of(
     }
     let mut keys = Vec::new();
     for certificate in &tls.certificates {
-        match certified_key(&context.locate(&certificate.certificate), &context.locate(&certificate.key)) {
+        match certified_key(&context.reader.locate(&certificate.certificate), &context.reader.locate(&certificate.key))
+        {
             Ok(key) => keys.push(key),
             Err(why) => diagnostics.push(Diagnostic::error(why, certificate.certificate.span)),
         }
@@ -104,15 +105,17 @@ fn tls_of(
     if diagnostics.len() > before || !is_whole {
         return None;
     }
-    let (ca, crl) =
-        (tls.client_ca.as_ref().map(|path| context.locate(path)), tls.crl.as_ref().map(|path| context.locate(path)));
+    let (ca, crl) = (
+        tls.client_ca.as_ref().map(|path| context.reader.locate(path)),
+        tls.crl.as_ref().map(|path| context.reader.locate(path)),
+    );
     let clients = ClientCertificates { wanted: tls.client_auth, ca: ca.as_deref(), crl: crl.as_deref() };
     server_config(keys, &clients).map_err(|why| diagnostics.push(Diagnostic::error(why, tls.span))).ok()
 }
 
 /// Equal where the same clients are let in by their certificates.
 fn clients(tls: &ListenerTlsSpec, context: &Context<'_>) -> u64 {
-    let content = |path: &Option<Spanned<PathBuf>>| path.as_ref().map(|path| context.content(path));
+    let content = |path: &Option<Spanned<PathBuf>>| path.as_ref().map(|path| context.reader.content(path));
     let auth = std::mem::discriminant(&tls.client_auth);
     let mut hasher = DefaultHasher::new();
     (auth, content(&tls.client_ca), content(&tls.crl)).hash(&mut hasher);

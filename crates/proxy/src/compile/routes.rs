@@ -40,7 +40,7 @@ pub(super) fn compile(
             Some(matcher) => matcher.variables(),
             None => names_in(&route.predicates),
         };
-        let parts = Parts::new(parts.clock, &variables, parts.listeners, parts.api_version);
+        let parts = parts.capturing(&variables);
         let mut planned = filters.defaults(&spec.default_filters, &parts, &route.id, diagnostics);
         let before = diagnostics.len();
         planned.extend(filters.of(&route.filters, &parts, diagnostics));
@@ -176,7 +176,7 @@ fn matcher(
         _ => {
             let item = context.catalog.predicate(name, span, &arguments, diagnostics)?;
             let condition = item.build(&arguments, parts, diagnostics)?;
-            Some(Matcher::leaf(name, &on_one_line(&arguments, context.sources), condition))
+            Some(Matcher::leaf(name, &on_one_line(&arguments, context.reader.sources), condition))
         }
     }
 }

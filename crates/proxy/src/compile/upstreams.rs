@@ -170,9 +170,9 @@ fn tls(
             .map_err(|why| diagnostics.push(Diagnostic::error(why, None)))
             .ok();
     };
-    let ca = spec.ca.as_ref().map(|path| context.locate(path));
+    let ca = spec.ca.as_ref().map(|path| context.reader.locate(path));
     let identity = match (&spec.certificate, &spec.key) {
-        (Some(certificate), Some(key)) => Some((context.locate(certificate), context.locate(key))),
+        (Some(certificate), Some(key)) => Some((context.reader.locate(certificate), context.reader.locate(key))),
         (None, None) => None,
         _ => {
             diagnostics.push(Diagnostic::error("certificate and key come together", spec.span));
@@ -189,7 +189,7 @@ fn tls(
 fn files(spec: &UpstreamTlsSpec, context: &Context<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for path in [&spec.ca, &spec.certificate, &spec.key] {
-        path.as_ref().map(|path| context.content(path)).hash(&mut hasher);
+        path.as_ref().map(|path| context.reader.content(path)).hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -2,12 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use gwanmun_core::Tallies;
+
 use super::Reloads;
 use super::series::{BOUNDS, OTHER_STATUS};
 use super::totals::{Durations, Totals};
 
 /// Every family with its help, type and samples.
-pub(super) fn text(totals: &Totals, reloads: &Reloads, dropped: u64) -> String {
+pub(super) fn text(totals: &Totals, reloads: &Reloads, dropped: u64, tallies: &Tallies) -> String {
     let mut out = String::with_capacity(4096 + 128 * totals.requests.len() + 1024 * totals.durations.len());
     family(&mut out, "gwanmun_requests_total", "counter", "Requests answered, by route, upstream and status.");
     for (labels, statuses) in &totals.requests {
@@ -75,6 +77,13 @@ pub(super) fn text(totals: &Totals, reloads: &Reloads, dropped: u64) -> String {
     sample(&mut out, "gwanmun_config_last_reload_success_timestamp_seconds", &[], taken);
     family(&mut out, "gwanmun_log_dropped_total", "counter", "Lines of log lost because they could not be written.");
     sample(&mut out, "gwanmun_log_dropped_total", &[], dropped);
+    for tally in tallies.all() {
+        family(&mut out, tally.name(), "counter", tally.help());
+        for (values, count) in tally.counts() {
+            let labels: Vec<_> = tally.labels().iter().copied().zip(values.iter().map(String::as_str)).collect();
+            sample(&mut out, tally.name(), &labels, count);
+        }
+    }
     out
 }
 

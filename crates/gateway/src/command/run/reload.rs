@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use gwanmun_config::Files;
 use gwanmun_filters::Registry;
-use gwanmun_proxy::{GatewaySpec, Server};
+use gwanmun_proxy::{GatewaySpec, Lasting, Server};
 use gwanmun_telemetry::logs;
 use gwanmun_telemetry::metrics::{Metrics, Reload};
 
 use super::{level, workers};
-use crate::load::{Configuration, from_files};
+use crate::load::{Configuration, to_run};
 use crate::management::Management;
 use crate::open_files;
 
@@ -18,6 +18,7 @@ use crate::open_files;
 pub(super) struct Running<'a> {
     pub(super) registry: &'a Registry,
     pub(super) files: &'a [PathBuf],
+    pub(super) lasting: &'a Lasting,
     pub(super) server: Server,
     pub(super) management: Management,
     pub(super) metrics: Metrics,
@@ -74,7 +75,7 @@ impl Fixed {
 impl Running<'_> {
     /// Reads the files again and takes them over; one with mistakes changes nothing. Returns what was read.
     pub(super) fn reload(&mut self, cause: Cause) -> Files {
-        let mut configuration = from_files(self.registry, self.files);
+        let mut configuration = to_run(self.registry, self.files, self.lasting);
         configuration.complain();
         let files = std::mem::take(&mut configuration.files);
         match self.take_over(&mut configuration) {
