@@ -11,8 +11,8 @@ use gwanmun_core::{Clock, Fault, ManualClock};
 use gwanmun_proxy::record::Record;
 use gwanmun_proxy::spec::ApiVersionSpec;
 use gwanmun_proxy::{
-    Body, Catalog, Condition, Connection, Exchange, Filter, FilterSpec, Parts, PredicateSpec, Reader, Request,
-    Response, Scheme, Sections, Step,
+    Body, Catalog, Condition, Connection, Exchange, Filter, FilterSpec, Lasting, Network, Parts, PredicateSpec, Reader,
+    Request, Response, Scheme, Sections, Step,
 };
 use gwanmun_telemetry::trace::TraceContext;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -30,6 +30,7 @@ pub(crate) struct Fixture {
     api_version: Option<ApiVersionSpec>,
     sections: Sections,
     reader: Reader<'static>,
+    lasting: Lasting,
 }
 
 impl Fixture {
@@ -42,6 +43,7 @@ impl Fixture {
             api_version: None,
             sections: Sections::default(),
             reader: Reader::new(&NO_SOURCES),
+            lasting: Lasting::new(Network::Offline),
         }
     }
 
@@ -77,7 +79,7 @@ impl Fixture {
 
     /// What a specification is built with.
     pub(crate) fn parts(&self) -> Parts<'_> {
-        Parts::new(&self.clock, &self.listeners, self.api_version.as_ref(), &self.sections, &self.reader)
+        Parts::new(&self.clock, &self.listeners, self.api_version.as_ref(), &self.sections, &self.reader, &self.lasting)
             .capturing(&self.variables)
     }
 

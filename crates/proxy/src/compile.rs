@@ -72,7 +72,7 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     let mut upstreams = upstreams::compile(&spec.upstreams, context, diagnostics);
 
     let sections = context.catalog.sections(context, diagnostics);
-    let parts = Parts::new(&context.clock, &names, api_version, &sections, &context.reader);
+    let parts = Parts::new(&context.clock, &names, api_version, &sections, &context.reader, context.lasting);
     let mut filters = Filters::new(context);
     let door = filters.door(&spec.filters, &parts, diagnostics);
     let door = filters.list(door);

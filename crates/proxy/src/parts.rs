@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gwanmun_core::Clock;
 
 use crate::compile::Reader;
-use crate::section::Sections;
+use crate::section::{Lasting, Sections};
 use crate::spec::ApiVersionSpec;
 
 /// The surroundings of a predicate or filter under construction.
@@ -25,6 +25,8 @@ pub struct Parts<'a> {
     pub sections: &'a Sections,
     /// Reads the files that the configuration names.
     pub reader: &'a Reader<'a>,
+    /// What outlives a configuration.
+    pub lasting: &'a Lasting,
 }
 
 impl<'a> Parts<'a> {
@@ -35,9 +37,10 @@ impl<'a> Parts<'a> {
         api_version: Option<&'a ApiVersionSpec>,
         sections: &'a Sections,
         reader: &'a Reader<'a>,
+        lasting: &'a Lasting,
     ) -> Self {
         static NOTHING: BTreeSet<String> = BTreeSet::new();
-        Self { clock, variables: &NOTHING, listeners, api_version, sections, reader }
+        Self { clock, variables: &NOTHING, listeners, api_version, sections, reader, lasting }
     }
 
     /// The same in a route whose predicates capture `variables`.

@@ -4,7 +4,7 @@
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use gwanmun_config::{Diagnostic, Diagnostics, Span};
 use gwanmun_core::Clock;
@@ -135,6 +135,7 @@ impl Ground<'_> {
 pub struct Lasting {
     network: Network,
     things: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    shared: Mutex<HashMap<(TypeId, String), Weak<dyn Any + Send + Sync>>>,
     endings: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -150,7 +151,7 @@ pub enum Network {
 impl Lasting {
     /// With nothing in it.
     pub fn new(network: Network) -> Self {
-        Self { network, things: Mutex::default(), endings: Mutex::default() }
+        Self { network, things: Mutex::default(), shared: Mutex::default(), endings: Mutex::default() }
     }
 
     /// Whether others may be spoken to.
@@ -169,6 +170,22 @@ impl Lasting {
         let made = Arc::new(make());
         let mut things = self.things.lock().unwrap_or_else(PoisonError::into_inner);
         things.insert(id, Arc::clone(&made) as Arc<dyn Any + Send + Sync>);
+        made
+    }
+
+    /// The thing of this type that was made for the same `specification`, as long as a configuration uses it: a cache that
+    /// goes on over reloads.
+    pub fn shared<T: Send + Sync + 'static>(&self, specification: String, make: impl FnOnce() -> T) -> Arc<T> {
+        let key = (TypeId::of::<T>(), specification);
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|_, thing| thing.strong_count() > 0);
+        let known = shared.get(&key).and_then(Weak::upgrade);
+        if let Some(known) = known.and_then(|known| known.downcast().ok()) {
+            return known;
+        }
+        let made = Arc::new(make());
+        let thing = Arc::clone(&made) as Arc<dyn Any + Send + Sync>;
+        shared.insert(key, Arc::downgrade(&thing));
         made
     }
 
@@ -206,6 +223,16 @@ mod tests {
         lasting.end();
         lasting.end();
         assert_eq!(*ended.lock().unwrap(), 1);
+    }
+
+    #[test]
+    fn what_is_shared_goes_on_where_the_specification_is_the_same_and_somebody_uses_it() {
+        let lasting = Lasting::new(Network::Offline);
+        let one = lasting.shared("a".to_owned(), || 1_u8);
+        assert!(Arc::ptr_eq(&one, &lasting.shared("a".to_owned(), || 2_u8)));
+        assert_eq!(*lasting.shared("b".to_owned(), || 2_u8), 2);
+        drop(one);
+        assert_eq!(*lasting.shared("a".to_owned(), || 3_u8), 3);
     }
 
     #[test]

@@ -324,13 +324,14 @@ mod tests {
 
     use super::*;
     use crate::compile::Reader;
-    use crate::section::Sections;
+    use crate::section::{Lasting, Network, Sections};
 
     fn with_parts<T>(names: &[&str], work: impl FnOnce(&Parts<'_>) -> T) -> T {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let variables = names.iter().map(|&name| name.to_owned()).collect();
+        let lasting = Lasting::new(Network::Offline);
         let (listeners, sections, sources) = (BTreeSet::new(), Sections::default(), Sources::default());
-        work(&Parts::new(&clock, &listeners, None, &sections, &Reader::new(&sources)).capturing(&variables))
+        work(&Parts::new(&clock, &listeners, None, &sections, &Reader::new(&sources), &lasting).capturing(&variables))
     }
 
     fn captured(values: &[(&str, &str)]) -> Variables {
