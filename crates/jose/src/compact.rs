@@ -110,3 +110,123 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
         _ => Refusal::Malformed,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str) -> Vec<u8> {
+        format!("{}.e30.AA", base64url::encode(header.as_bytes())).into_bytes()
+    }
+
+    fn refusal(token: &[u8]) -> Option<Refusal> {
+        Compact::parse(token, 200).err()
+    }
+
+    #[test]
+    fn the_header_says_which_key_is_meant() {
+        let token = token(r#"{"alg":"ES256","kid":"a","typ":"at+jwt","b64":true,"x":[1]}"#);
+        let read = Compact::parse(&token, token.len()).unwrap();
+        assert_eq!((read.algorithm(), read.kid(), read.typ()), (Algorithm::Es256, Some("a"), Some("at+jwt")));
+        assert_eq!(Compact::parse(&token, token.len() - 1).err(), Some(Refusal::TooLarge));
+    }
+
+    #[test]
+    fn a_token_has_three_parts_of_canonical_base64url() {
+        assert_eq!(refusal(b"eyJhbGciOiJFUzI1NiJ9.e30.AA"), None);
+        let malformed = [
+            "",
+            ".",
+            "..",
+            "...",
+            "eyJhbGciOiJFUzI1NiJ9",
+            "eyJhbGciOiJFUzI1NiJ9.e30",
+            "eyJhbGciOiJFUzI1NiJ9.e30.AA.",
+            "eyJhbGciOiJFUzI1NiJ9.e30.AA.AA",
+            "eyJhbGciOiJFUzI1NiJ9.e30.AA.AA.AA",
+            ".e30.AA",
+            "eyJhbGciOiJFUzI1NiJ9.e30.AB",
+            "eyJhbGciOiJFUzI1NiJ9.e30.A",
+            "eyJhbGciOiJFUzI1NiJ9.e30.AA==",
+            "eyJhbGciOiJFUzI1NiJ9.e30=.AA",
+            "eyJhbGciOiJFUzI1NiJ9.e31.AA",
+            " eyJhbGciOiJFUzI1NiJ9.e30.AA",
+            "eyJhbGciOiJFUzI1NiJ9.e30.AA\n",
+            "eyJhbGciOiJFUzI1NiJ9.e30.A+",
+            "eyJhbGciOiJFUzI1NiJ8.e30.AA",
+        ];
+        for text in malformed {
+            assert_eq!(refusal(text.as_bytes()), Some(Refusal::Malformed), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_could_be_read_in_two_ways_is_refused() {
+        let refused = [
+            (r#"{"alg":"ES256","alg":"none"}"#, Refusal::DuplicateMember),
+            (r#"{"alg":"ES256","jwk":{"kty":"EC","kty":"RSA"}}"#, Refusal::DuplicateMember),
+            (r#"{"alg":"ES256","a":[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}"#, Refusal::TooDeep),
+            (r#"{"alg":"ES256","crit":["b64"],"b64":false}"#, Refusal::UnknownCritical),
+            (r#"{"alg":"ES256","crit":["exp"],"exp":1}"#, Refusal::UnknownCritical),
+            (r#"{"alg":"ES256","crit":[]}"#, Refusal::UnknownCritical),
+            (r#"{"alg":"ES256","crit":null}"#, Refusal::UnknownCritical),
+            (r#"{"alg":"ES256","b64":false}"#, Refusal::UnknownCritical),
+            (r#"{"alg":"ES256","b64":"true"}"#, Refusal::UnknownCritical),
+            (r#"{"alg":"none"}"#, Refusal::WrongAlgorithm),
+            (r#"{"alg":"nOnE"}"#, Refusal::WrongAlgorithm),
+            (r#"{"alg":"es256"}"#, Refusal::WrongAlgorithm),
+            (r#"{"alg":"ES256K"}"#, Refusal::WrongAlgorithm),
+            (r#"{"alg":["ES256"]}"#, Refusal::Malformed),
+            (r#"{"alg":null}"#, Refusal::Malformed),
+            (r#"{"alg":"ES256","kid":7}"#, Refusal::Malformed),
+            (r#"{"alg":"ES256","typ":null}"#, Refusal::Malformed),
+            (r#"{"typ":"JWT"}"#, Refusal::Malformed),
+            (r#"{}"#, Refusal::Malformed),
+            (r#"["ES256"]"#, Refusal::Malformed),
+            ("{\"alg\":\"ES256\"}\0", Refusal::Malformed),
+        ];
+        for (header, why) in refused {
+            assert_eq!(refusal(&token(header)), Some(why), "{header}");
+        }
+    }
+
+    #[test]
+    fn what_is_signed_is_read() {
+        let key = SigningKey::generate(Algorithm::EdDsa).unwrap().with_kid("a\"b");
+        let signed = sign(&key, Some("at+jwt"), b"{\"iss\":\"me\"}").unwrap();
+        let read = Compact::parse(signed.as_bytes(), 500).unwrap();
+        assert_eq!(
+            (read.kid(), read.typ(), read.unverified_issuer().as_deref()),
+            (Some("a\"b"), Some("at+jwt"), Some("me"))
+        );
+        assert_eq!(read.verify(key.verifying_key()), Ok(&b"{\"iss\":\"me\"}"[..]));
+        let plain = sign(&SigningKey::generate(Algorithm::Es256).unwrap(), None, b"").unwrap();
+        let plain = Compact::parse(plain.as_bytes(), 500).unwrap();
+        assert_eq!((plain.kid(), plain.typ(), plain.unverified_issuer()), (None, None, None));
+    }
+
+    #[test]
+    fn a_public_key_is_no_secret() {
+        let public = include_bytes!("../testdata/p256-public.pem");
+        let forger = SigningKey::from_secret(public, Algorithm::Hs256).unwrap();
+        let forged = sign(&forger, None, b"{}").unwrap();
+        let key = VerifyingKey::from_pem(public, &Algorithm::ALL).unwrap();
+        let forged = Compact::parse(forged.as_bytes(), 500).unwrap();
+        assert_eq!(forged.verify(&key), Err(Refusal::WrongAlgorithm));
+    }
+
+    #[test]
+    fn a_key_that_the_token_brings_along_is_never_used() {
+        let (ours, theirs) =
+            (SigningKey::generate(Algorithm::EdDsa).unwrap(), SigningKey::generate(Algorithm::EdDsa).unwrap());
+        let jwk = theirs.verifying_key().public_jwk().unwrap();
+        let header =
+            format!(r#"{{"alg":"EdDSA","jwk":{jwk},"jku":"https://evil.example","x5u":"https://evil.example"}}"#);
+        let input = format!("{}.e30", base64url::encode(header.as_bytes()));
+        let signature = base64url::encode(&theirs.sign(input.as_bytes()).unwrap());
+        let token = format!("{input}.{signature}");
+        let read = Compact::parse(token.as_bytes(), 1000).unwrap();
+        assert_eq!(read.verify(ours.verifying_key()), Err(Refusal::BadSignature));
+        assert_eq!(read.verify(theirs.verifying_key()), Ok(&b"{}"[..]));
+    }
+}

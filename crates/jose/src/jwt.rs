@@ -129,3 +129,174 @@ fn short_type(typ: &str) -> &str {
         _ => typ,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::compact::sign;
+    use crate::{Algorithm, SigningKey};
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn expect() -> Expect {
+        Expect {
+            issuers: vec!["https://idp.example".to_owned()],
+            audiences: vec!["gateway".to_owned(), "other".to_owned()],
+            typ: None,
+            leeway: Duration::from_secs(30),
+            required: Vec::new(),
+        }
+    }
+
+    fn claims() -> Value {
+        json!({"iss": "https://idp.example", "aud": "gateway", "sub": "u1", "exp": NOW + 60, "iat": NOW - 5})
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut claims = claims();
+        claims[name] = value;
+        claims
+    }
+
+    fn without(name: &str) -> Value {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove(name);
+        claims
+    }
+
+    fn verify(expect: &Expect, typ: Option<&str>, claims: &str) -> Result<Verified, Refusal> {
+        let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+        let keys = JwkSet::of([key.verifying_key().clone()]).unwrap();
+        expect.verify(sign(&key, typ, claims.as_bytes()).unwrap().as_bytes(), 8192, &keys, at(NOW))
+    }
+
+    fn outcome(claims: &Value) -> Result<(), Refusal> {
+        verify(&expect(), None, &claims.to_string()).map(|_| ())
+    }
+
+    #[test]
+    fn a_token_as_expected_gives_its_claims() {
+        let verified = verify(&expect(), None, &claims().to_string()).unwrap();
+        assert_eq!((verified.subject.as_str(), verified.expires), ("u1", at(NOW + 60)));
+        assert_eq!((verified.issued, Value::Object(verified.claims)), (Some(at(NOW - 5)), claims()));
+    }
+
+    #[test]
+    fn times_hold_with_leeway() {
+        assert_eq!(outcome(&with("exp", json!(NOW - 29))), Ok(()));
+        assert_eq!(outcome(&with("exp", json!(NOW - 30))), Err(Refusal::Expired));
+        assert_eq!(outcome(&with("exp", json!(-1))), Err(Refusal::Expired));
+        assert_eq!(outcome(&with("exp", json!(NOW as f64 - 29.5))), Ok(()));
+        assert_eq!(outcome(&without("exp")), Err(Refusal::MissingExpiry));
+        assert_eq!(outcome(&with("nbf", json!(NOW + 30))), Ok(()));
+        assert_eq!(outcome(&with("nbf", json!(NOW + 31))), Err(Refusal::NotYetValid));
+        assert_eq!(outcome(&with("iat", json!(NOW + 30))), Ok(()));
+        assert_eq!(outcome(&with("iat", json!(NOW + 31))), Err(Refusal::IssuedInFuture));
+        assert_eq!(outcome(&without("iat")), Ok(()));
+        for name in ["exp", "nbf", "iat"] {
+            for value in [json!("1800000060"), json!(null), json!(u64::MAX), json!(1e300), json!((NOW + 60) * 1000)] {
+                assert_eq!(outcome(&with(name, value)), Err(Refusal::BadClaim), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_leeway_beyond_all_time_is_no_overflow() {
+        let expect = Expect { leeway: Duration::MAX, ..expect() };
+        assert!(verify(&expect, None, &with("exp", json!(1)).to_string()).is_ok());
+        assert!(verify(&expect, None, &with("nbf", json!(NOW * 2)).to_string()).is_ok());
+    }
+
+    #[test]
+    fn one_audience_must_be_ours() {
+        assert_eq!(outcome(&with("aud", json!(["x", "other"]))), Ok(()));
+        for aud in [json!("x"), json!([]), json!(["x"]), json!("gateway "), json!("GATEWAY"), json!("")] {
+            assert_eq!(outcome(&with("aud", aud)), Err(Refusal::WrongAudience));
+        }
+        assert_eq!(outcome(&without("aud")), Err(Refusal::WrongAudience));
+        for aud in [json!(null), json!({"gateway": 1}), json!(["gateway", 1]), json!(7)] {
+            assert_eq!(outcome(&with("aud", aud)), Err(Refusal::BadClaim));
+        }
+    }
+
+    #[test]
+    fn the_issuer_must_be_equal() {
+        for iss in [json!("https://idp.example/"), json!("HTTPS://idp.example"), json!("")] {
+            assert_eq!(outcome(&with("iss", iss)), Err(Refusal::WrongIssuer));
+        }
+        assert_eq!(outcome(&without("iss")), Err(Refusal::WrongIssuer));
+        assert_eq!(outcome(&with("iss", json!(["https://idp.example"]))), Err(Refusal::BadClaim));
+    }
+
+    #[test]
+    fn the_subject_must_be_there() {
+        assert_eq!(outcome(&without("sub")), Err(Refusal::MissingSubject));
+        assert_eq!(outcome(&with("sub", json!(""))), Err(Refusal::MissingSubject));
+        assert_eq!(outcome(&with("sub", json!(7))), Err(Refusal::BadClaim));
+    }
+
+    #[test]
+    fn claims_that_are_asked_for_must_be_there() {
+        let expect = Expect { required: vec!["tenant".to_owned()], ..expect() };
+        let outcome = |claims: Value| verify(&expect, None, &claims.to_string()).map(|_| ());
+        assert_eq!(outcome(claims()), Err(Refusal::MissingClaim));
+        assert_eq!(outcome(with("tenant", json!(null))), Err(Refusal::MissingClaim));
+        assert_eq!(outcome(with("tenant", json!("a"))), Ok(()));
+    }
+
+    #[test]
+    fn a_pinned_type_is_found_with_its_prefix_and_in_any_case() {
+        let outcome = |wanted: &str, found| {
+            verify(&Expect { typ: Some(wanted.to_owned()), ..expect() }, found, &claims().to_string()).map(|_| ())
+        };
+        for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
+            assert_eq!(outcome("at+jwt", Some(typ)), Ok(()));
+            assert_eq!(outcome(typ, Some("at+jwt")), Ok(()));
+        }
+        for typ in [Some("JWT"), Some(""), Some("jwt"), Some("text/at+jwt"), Some("at+jwt "), None] {
+            assert_eq!(outcome("at+jwt", typ), Err(Refusal::WrongType), "{typ:?}");
+        }
+    }
+
+    #[test]
+    fn claims_that_could_be_read_in_two_ways_are_refused() {
+        let outcome = |claims: &str| verify(&expect(), None, claims).map(|_| ());
+        let text = claims().to_string();
+        let twice = text.replacen('{', r#"{"sub":"root","#, 1);
+        assert_eq!(outcome(&twice), Err(Refusal::DuplicateMember));
+        let deep = text.replacen('{', &format!(r#"{{"a":{}{},"#, "[".repeat(16), "]".repeat(16)), 1);
+        assert_eq!(outcome(&deep), Err(Refusal::TooDeep));
+        assert_eq!(outcome("[]"), Err(Refusal::Malformed));
+        assert_eq!(outcome(""), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn no_claim_is_looked_at_before_the_signature() {
+        let (key, other) =
+            (SigningKey::generate(Algorithm::EdDsa).unwrap(), SigningKey::generate(Algorithm::EdDsa).unwrap());
+        let keys = JwkSet::of([key.verifying_key().clone()]).unwrap();
+        let verify = |token: String| expect().verify(token.as_bytes(), 8192, &keys, at(NOW)).map(|_| ());
+        assert_eq!(verify(sign(&other, None, b"not even JSON").unwrap()), Err(Refusal::BadSignature));
+        assert_eq!(verify(sign(&other.with_kid("x"), None, b"{}").unwrap()), Err(Refusal::UnknownKey));
+        let es256 = SigningKey::generate(Algorithm::Es256).unwrap();
+        assert_eq!(verify(sign(&es256, None, b"{}").unwrap()), Err(Refusal::WrongAlgorithm));
+        assert_eq!(expect().verify(&[b'a'; 8193], 8192, &keys, at(NOW)).map(|_| ()), Err(Refusal::TooLarge));
+    }
+
+    #[test]
+    fn refusals_have_names_of_their_own() {
+        let mut names: Vec<_> = Refusal::ALL.iter().map(|refusal| refusal.to_string()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Refusal::ALL.len());
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    }
+}

@@ -92,13 +92,16 @@ fn rfc_7515_a_5_an_unsecured_token_is_refused() {
 
 #[test]
 fn rfc_7515_a_6_the_json_serialization_is_refused() {
-    let token = json!({"payload": JOE, "signatures": [{"protected": "eyJhbGciOiJFUzI1NiJ9", "signature": A3_SIGNATURE}]});
+    let token =
+        json!({"payload": JOE, "signatures": [{"protected": "eyJhbGciOiJFUzI1NiJ9", "signature": A3_SIGNATURE}]});
     assert_eq!(Compact::parse(token.to_string().as_bytes(), 4096).map(|_| ()), Err(Refusal::Malformed));
 }
 
 #[test]
 fn rfc_7515_e_a_critical_member_that_nobody_knows_is_refused() {
-    let header = base64url::encode(br#"{"alg":"ES256","crit":["http://example.invalid/UNDEFINED"],"http://example.invalid/UNDEFINED":true}"#);
+    let header = base64url::encode(
+        br#"{"alg":"ES256","crit":["http://example.invalid/UNDEFINED"],"http://example.invalid/UNDEFINED":true}"#,
+    );
     let token = format!("{header}.RkFJTA.{A3_SIGNATURE}");
     assert_eq!(Compact::parse(token.as_bytes(), 4096).map(|_| ()), Err(Refusal::UnknownCritical));
 }

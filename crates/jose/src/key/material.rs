@@ -95,6 +95,9 @@ impl Material {
                 if !is_exponent(e) {
                     return Err(KeyError::Invalid("e"));
                 }
+                if !is_odd(n) {
+                    return Err(KeyError::NotAKey);
+                }
                 let parameters = rsa(algorithm).ok_or(unfit)?;
                 RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).map_err(|_| KeyError::NotAKey)
             }
@@ -153,7 +156,11 @@ fn bits(number: &[u8]) -> usize {
 
 /// Odd, more than one, and not so large that verifying takes long.
 fn is_exponent(e: &[u8]) -> bool {
-    e.len() <= 4 && e.last().is_some_and(|last| last % 2 == 1) && e != [1]
+    e.len() <= 4 && is_odd(e) && e != [1]
+}
+
+fn is_odd(number: &[u8]) -> bool {
+    number.last().is_some_and(|last| last % 2 == 1)
 }
 
 fn without_zeroes(number: &[u8]) -> &[u8] {

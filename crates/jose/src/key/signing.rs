@@ -26,7 +26,7 @@ enum With {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair, &'static dyn RsaEncoding),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 impl SigningKey {
@@ -62,7 +62,7 @@ impl SigningKey {
     /// # Errors
     /// It is shorter, or the algorithm is not one with secrets.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, KeyError> {
-        let with = With::Secret(hmac_key(secret, algorithm)?);
+        let with = With::Secret(Box::new(hmac_key(secret, algorithm)?));
         Ok(Self { with, verifying: VerifyingKey::secret(secret, algorithm)? })
     }
 
@@ -187,5 +187,152 @@ fn padding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
         Algorithm::Ps384 => Some(&signature::RSA_PSS_SHA384),
         Algorithm::Ps512 => Some(&signature::RSA_PSS_SHA512),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ED25519: &[u8] = include_bytes!("../../testdata/ed25519.pem");
+    const P256: &[u8] = include_bytes!("../../testdata/p256.pem");
+    const P256_SEC1: &[u8] = include_bytes!("../../testdata/p256-sec1.pem");
+    const P384_SEC1: &[u8] = include_bytes!("../../testdata/p384-sec1.pem");
+    const P521: &[u8] = include_bytes!("../../testdata/p521.pem");
+    const RSA: &[u8] = include_bytes!("../../testdata/rsa.pem");
+    const RSA_PKCS1: &[u8] = include_bytes!("../../testdata/rsa-pkcs1.pem");
+    const ENCRYPTED: &[u8] = include_bytes!("../../testdata/encrypted.pem");
+
+    const ED25519_PUBLIC: &[u8] = include_bytes!("../../testdata/ed25519-public.pem");
+    const P256_PUBLIC: &[u8] = include_bytes!("../../testdata/p256-public.pem");
+    const P384_PUBLIC: &[u8] = include_bytes!("../../testdata/p384-public.pem");
+    const RSA_PUBLIC: &[u8] = include_bytes!("../../testdata/rsa-public.pem");
+    const RSA_1024_PUBLIC: &[u8] = include_bytes!("../../testdata/rsa-1024-public.pem");
+
+    const PASSPORT: [Algorithm; 2] = [Algorithm::EdDsa, Algorithm::Es256];
+
+    #[test]
+    fn what_openssl_wrote_signs_and_its_public_half_verifies() {
+        use Algorithm::{EdDsa, Es256, Es384, Ps512, Rs256};
+        let pairs = [
+            (ED25519, ED25519_PUBLIC, EdDsa),
+            (P256, P256_PUBLIC, Es256),
+            (P384_SEC1, P384_PUBLIC, Es384),
+            (RSA, RSA_PUBLIC, Rs256),
+            (RSA_PKCS1, RSA_PUBLIC, Ps512),
+        ];
+        for (private, public, algorithm) in pairs {
+            let signing = SigningKey::from_pem(private, &[algorithm]).unwrap();
+            let public = VerifyingKey::from_pem(public, &[algorithm]).unwrap();
+            assert_eq!((signing.algorithm(), public.algorithm()), (algorithm, algorithm));
+            assert_eq!(signing.verifying_key().thumbprint(), public.thumbprint());
+            let signature = signing.sign(b"hello").unwrap();
+            assert_eq!(public.verify(b"hello", &signature), Ok(()));
+            assert!(public.verify(b"hullo", &signature).is_err());
+        }
+        assert_eq!(SigningKey::from_pem(P256_SEC1, &[Es256]).unwrap().algorithm(), Es256);
+    }
+
+    #[test]
+    fn what_openssl_signed_is_verified() {
+        let signature = crate::base64url::decode(
+            b"HhB0pzBmHGvaJ9AcRlssH8xT_pQwaI2sMx40RO1M_Q0_P5p-YrUQ063zbb_Qh814Bn4BLTi_QdR4VvIZ3o-cDA",
+        );
+        let key = VerifyingKey::from_pem(ED25519_PUBLIC, &PASSPORT).unwrap();
+        assert_eq!(key.verify(b"hello", &signature.unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn ed25519_with_its_public_half_beside_it_is_read() {
+        use base64::Engine;
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let document = base64::engine::general_purpose::STANDARD.encode(pair.to_pkcs8().unwrap());
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{document}\n-----END PRIVATE KEY-----\n");
+        let key = SigningKey::from_pem(pem.as_bytes(), &PASSPORT).unwrap();
+        let material = Material::Ed25519 { x: pair.public_key().as_ref().to_vec() };
+        assert_eq!(key.verifying_key().thumbprint(), Some(material.thumbprint()));
+    }
+
+    #[test]
+    fn a_key_of_another_type_than_allowed_is_refused() {
+        let refused = |pem: &[u8]| SigningKey::from_pem(pem, &PASSPORT).unwrap_err();
+        assert_eq!(refused(RSA), KeyError::NoneFits);
+        assert_eq!(refused(RSA_PKCS1), KeyError::NoneFits);
+        assert_eq!(refused(P384_SEC1), KeyError::NoneFits);
+        assert_eq!(refused(P521), KeyError::UnknownCurve("of the PEM".to_owned()));
+        assert_eq!(refused(ENCRYPTED), KeyError::NoPem("private key"));
+        assert_eq!(refused(ED25519_PUBLIC), KeyError::NoPem("private key"));
+        assert_eq!(refused(b""), KeyError::NoPem("private key"));
+        let public = |pem: &[u8]| VerifyingKey::from_pem(pem, &Algorithm::ALL[..4]).map(|_| ()).unwrap_err();
+        assert_eq!(public(ED25519), KeyError::NoPem("public key"));
+        assert_eq!(public(RSA_1024_PUBLIC), KeyError::RsaSize(1024));
+        assert!(matches!(SigningKey::from_pem(RSA, &Algorithm::ALL), Err(KeyError::SeveralFit(_))));
+    }
+
+    #[test]
+    fn a_damaged_key_is_refused() {
+        let text = String::from_utf8(ED25519.to_vec()).unwrap();
+        let body = text.lines().nth(1).unwrap();
+        for place in 0..body.len() - 1 {
+            let shorter = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", &body[..place]);
+            assert!(SigningKey::from_pem(shorter.as_bytes(), &PASSPORT).is_err(), "{place}");
+        }
+    }
+
+    #[test]
+    fn only_new_keys_of_curves_are_made() {
+        for algorithm in Algorithm::ALL {
+            let made = SigningKey::generate(algorithm).map(|key| key.algorithm());
+            let wanted = matches!(algorithm, Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa);
+            assert_eq!(made, if wanted { Ok(algorithm) } else { Err(KeyError::DoesNotFit(algorithm)) });
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_printed_or_published() {
+        let secret = SigningKey::from_secret(&[7; 32], Algorithm::Hs256).unwrap().with_kid("a");
+        assert_eq!(secret.verifying_key().public_jwk(), None);
+        assert_eq!(secret.verifying_key().thumbprint(), None);
+        assert_eq!(
+            format!("{secret:?}"),
+            "SigningKey { verifying: VerifyingKey { algorithm: Hs256, kid: Some(\"a\"), .. }, .. }"
+        );
+        let jwk = SigningKey::from_pem(ED25519, &PASSPORT).unwrap().with_kid("a").verifying_key().public_jwk();
+        let names: Vec<String> = jwk.unwrap().as_object().unwrap().keys().cloned().collect();
+        assert_eq!(names, ["alg", "crv", "kid", "kty", "use", "x"]);
+    }
+
+    /// Prints what signing and verifying cost: `cargo test -p gwanmun-jose --release -- --ignored --nocapture cost`.
+    #[test]
+    #[ignore = "measures"]
+    fn cost() {
+        use aws_lc_rs::digest::{SHA256, digest};
+        use std::hint::black_box;
+        use std::time::Instant;
+
+        fn measure(what: &str, mut work: impl FnMut()) {
+            const TIMES: u32 = 2000;
+            let start = Instant::now();
+            (0..TIMES).for_each(|_| work());
+            println!("{what}: {:.1} us", start.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES));
+        }
+        let message = [b'a'; 600];
+        let secret = SigningKey::from_secret(&[7; 32], Algorithm::Hs256).unwrap();
+        let rsa = SigningKey::from_pem(RSA, &[Algorithm::Rs256]).unwrap();
+        let keys = [
+            SigningKey::generate(Algorithm::Es256).unwrap(),
+            SigningKey::generate(Algorithm::EdDsa).unwrap(),
+            rsa,
+            secret,
+        ];
+        for key in &keys {
+            let signature = key.sign(&message).unwrap();
+            measure(&format!("{} sign", key.algorithm()), || drop(black_box(key.sign(&message))));
+            measure(&format!("{} verify", key.algorithm()), || {
+                assert!(key.verifying_key().verify(&message, &signature).is_ok());
+            });
+        }
+        let token = [b'a'; 700];
+        measure("SHA-256 of 700 bytes", || _ = black_box(digest(&SHA256, black_box(&token))));
     }
 }

@@ -23,7 +23,7 @@ pub struct VerifyingKey {
 #[derive(Clone)]
 enum With {
     Public { material: Material, ready: ParsedPublicKey },
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 impl VerifyingKey {
@@ -53,7 +53,7 @@ impl VerifyingKey {
     }
 
     pub(super) fn secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, KeyError> {
-        Ok(Self { algorithm, kid: None, with: With::Secret(hmac_key(secret, algorithm)?) })
+        Ok(Self { algorithm, kid: None, with: With::Secret(Box::new(hmac_key(secret, algorithm)?)) })
     }
 
     /// The same key under a name.
