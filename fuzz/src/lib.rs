@@ -14,8 +14,8 @@ mod targets;
 mod world;
 
 use targets::{
-    answer, client_address, configuration, filters, frames, gateway_h1, gateway_h2, gateway_upstream, path,
-    proxy_header, request, routes, trace,
+    answer, client_address, configuration, filters, frames, gateway_h1, gateway_h2, gateway_upstream, json, key_set,
+    path, proxy_header, request, routes, token, trace,
 };
 
 /// One thing to fuzz.
@@ -82,6 +82,9 @@ pub const TARGETS: &[Target] = &[
         run: client_address::run,
     },
     Target { name: "trace", share: 2, heavy: false, longest: 512, dictionary: Some("trace"), run: trace::run },
+    Target { name: "token", share: 2, heavy: false, longest: 1024, dictionary: Some("jose"), run: token::run },
+    Target { name: "key-set", share: 2, heavy: false, longest: 2048, dictionary: Some("jose"), run: key_set::run },
+    Target { name: "json", share: 2, heavy: false, longest: 512, dictionary: Some("jose"), run: json::run },
     Target { name: "routes", share: 1, heavy: false, longest: 1024, dictionary: Some("path"), run: routes::run },
     Target { name: "filters", share: 1, heavy: false, longest: 1024, dictionary: Some("path"), run: filters::run },
     Target {

@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_key_that_says_no_algorithm_is_used_where_exactly_one_fits() {
         let key = without(jwk(Algorithm::Es256, "a"), "alg");
-        assert_eq!(set(&[key.clone()], &Algorithm::ALL).keys()[0].algorithm(), Algorithm::Es256);
+        assert_eq!(set(std::slice::from_ref(&key), &Algorithm::ALL).keys()[0].algorithm(), Algorithm::Es256);
         assert_eq!(reason(key, &[Algorithm::EdDsa]), KeyError::NoneFits);
         let n = base64url::encode(&[0xff; 256]);
         let rsa = json!({"kty": "RSA", "n": n, "e": "AQAB"});
@@ -214,7 +214,7 @@ mod tests {
             KeyError::SeveralFit(vec![Algorithm::Rs256, Algorithm::Ps256])
         );
         let oct = json!({"kty": "oct", "k": base64url::encode(&[1; 64])});
-        assert_eq!(set(&[oct.clone()], &[Algorithm::Hs512, Algorithm::Es256]).keys()[0].algorithm(), Algorithm::Hs512);
+        assert_eq!(set(std::slice::from_ref(&oct), &[Algorithm::Hs512, Algorithm::Es256]).keys()[0].algorithm(), Algorithm::Hs512);
         assert_eq!(reason(oct, &ES), KeyError::NoneFits);
     }
 
