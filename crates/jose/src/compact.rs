@@ -85,21 +85,25 @@ impl<'a> Compact<'a> {
     }
 }
 
-/// Signs `payload`; the header has `alg`, the key's `kid` and `typ` where there is one.
+/// Signs `payload` behind its [`protected_header`].
 ///
 /// # Errors
 /// The key could not sign.
 pub fn sign(key: &SigningKey, typ: Option<&str>, payload: &[u8]) -> Result<String, SigningFailed> {
-    let members = [("alg", Some(key.algorithm().as_str())), ("kid", key.kid()), ("typ", typ)];
-    let header: Value =
-        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?)))).collect();
-    let mut token = base64url::encode(header.to_string().as_bytes());
+    let mut token = protected_header(key, typ);
     token.push('.');
     base64url::encode_into(payload, &mut token);
     let signature = key.sign(token.as_bytes())?;
     token.push('.');
     base64url::encode_into(&signature, &mut token);
     Ok(token)
+}
+
+/// The first part of every token that a key signs, base64url: `alg`, the key's `kid` and `typ` where there is one.
+pub fn protected_header(key: &SigningKey, typ: Option<&str>) -> String {
+    let members = [("alg", Some(key.algorithm().as_str())), ("kid", key.kid()), ("typ", typ)];
+    let header: Value = members.into_iter().filter_map(|(name, value)| Some((name, Value::from(value?)))).collect();
+    base64url::encode(header.to_string().as_bytes())
 }
 
 /// The header or the claims of a token that was not too large.

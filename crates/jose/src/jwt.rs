@@ -26,6 +26,8 @@ pub struct Expect {
     pub leeway: Duration,
     /// More claims that must be there and not `null`.
     pub required: Vec<String>,
+    /// The most that may lie between `iat`, which is wanted then, and `exp`.
+    pub longest_life: Option<Duration>,
 }
 
 /// What a token said that was as expected.
@@ -109,6 +111,12 @@ impl Expect {
         if issued.is_some_and(is_future) {
             return Err(Refusal::IssuedInFuture);
         }
+        if let Some(longest) = self.longest_life {
+            let life = expires.duration_since(issued.ok_or(Refusal::MissingClaim)?).unwrap_or_default();
+            if life > longest {
+                return Err(Refusal::LivesTooLong);
+            }
+        }
         Ok((issued, expires))
     }
 }
@@ -153,6 +161,7 @@ mod tests {
             typ: None,
             leeway: Duration::from_secs(30),
             required: Vec::new(),
+            longest_life: None,
         }
     }
 
@@ -206,6 +215,16 @@ mod tests {
                 assert_eq!(outcome(&with(name, value)), Err(Refusal::BadClaim), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn a_life_may_have_an_end() {
+        let expect = Expect { longest_life: Some(Duration::from_secs(65)), ..expect() };
+        let outcome = |claims: Value| verify(&expect, None, &claims.to_string()).map(|_| ());
+        assert_eq!(outcome(claims()), Ok(()));
+        assert_eq!(outcome(with("iat", json!(NOW - 6))), Err(Refusal::LivesTooLong));
+        assert_eq!(outcome(with("exp", json!(NOW - 10))), Ok(()));
+        assert_eq!(outcome(without("iat")), Err(Refusal::MissingClaim));
     }
 
     #[test]

@@ -9,8 +9,10 @@ mod compact;
 pub mod json;
 mod jwt;
 mod key;
+mod sha256;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use compact::{Compact, sign};
+pub use compact::{Compact, protected_header, sign};
 pub use jwt::{Expect, Refusal, Verified};
 pub use key::{BadSignature, JwkSet, JwkSetError, KeyError, SigningFailed, SigningKey, UnusableKey, VerifyingKey};
+pub use sha256::sha256;

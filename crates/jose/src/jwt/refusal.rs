@@ -33,6 +33,8 @@ gwanmun_core::names! {
         NotYetValid = "not-yet-valid",
         /// `iat` is to come.
         IssuedInFuture = "issued-in-future",
+        /// More lies between `iat` and `exp` than may.
+        LivesTooLong = "lives-too-long",
         /// No `exp`.
         MissingExpiry = "missing-expiry",
         /// No `sub`, or an empty one.

@@ -1,12 +1,10 @@
 //! What a key is made of, whatever it was read from: what is verified with, published and hashed to a thumbprint.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm};
 
 use super::KeyError;
-use crate::Algorithm;
-use crate::base64url;
+use crate::{Algorithm, base64url, sha256};
 
 /// A curve for ECDSA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +120,7 @@ impl Material {
         // They are base64url and names of curves: nothing in them wants escaping.
         let members: Vec<String> =
             self.members().iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
-        base64url::encode(digest(&SHA256, format!("{{{}}}", members.join(",")).as_bytes()).as_ref())
+        base64url::encode(&sha256(format!("{{{}}}", members.join(",")).as_bytes()))
     }
 }
 

@@ -214,7 +214,10 @@ mod tests {
             KeyError::SeveralFit(vec![Algorithm::Rs256, Algorithm::Ps256])
         );
         let oct = json!({"kty": "oct", "k": base64url::encode(&[1; 64])});
-        assert_eq!(set(std::slice::from_ref(&oct), &[Algorithm::Hs512, Algorithm::Es256]).keys()[0].algorithm(), Algorithm::Hs512);
+        assert_eq!(
+            set(std::slice::from_ref(&oct), &[Algorithm::Hs512, Algorithm::Es256]).keys()[0].algorithm(),
+            Algorithm::Hs512
+        );
         assert_eq!(reason(oct, &ES), KeyError::NoneFits);
     }
 
