@@ -1,5 +1,5 @@
 //! What the tests of the gateway stand on: the real binary as a process ([`Gateway`]), services behind it ([`Upstream`],
-//! [`Script`]), clients in front of it ([`Connection`], [`Http2`]) and certificates ([`Authority`]). Development only: a
+//! [`Script`]), authorization servers ([`Issuer`]), clients in front of it ([`Connection`], [`Http2`]) and certificates ([`Authority`]). Development only: a
 //! failure here is a panic with the reason in it, and every wait ends at [`PATIENCE`].
 
 #![allow(
@@ -10,17 +10,22 @@
     reason = "whatever goes wrong in a test is a failed test"
 )]
 
+mod base64url;
 mod body;
 mod certificates;
 mod connection;
+mod form;
 pub mod frames;
 mod gateway;
 mod http2;
+mod issuer;
+mod jws;
 mod log;
 mod message;
 mod patience;
 mod python;
 mod script;
+mod token_key;
 mod upstream;
 
 pub use body::{Feed, Reply};
@@ -28,9 +33,12 @@ pub use certificates::{Authority, Identity};
 pub use connection::Connection;
 pub use gateway::{Gateway, Refusal, Setup};
 pub use http2::Http2;
+pub use issuer::{Answer, Held, Issuer};
+pub use jws::{Jws, with_loose_bits};
 pub use log::Log;
 pub use message::Message;
 pub use patience::{PATIENCE, eventually, patiently};
 pub use python::python_with;
 pub use script::Script;
+pub use token_key::TokenKey;
 pub use upstream::{Speaks, Upstream};

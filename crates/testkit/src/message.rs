@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
+use hyper::body::Incoming;
 use serde_json::Value;
+
+use crate::body;
 
 /// A request or an answer with all that belonged to it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -55,6 +58,20 @@ impl Message {
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}) in {self:?}"))
+    }
+
+    /// A request that a server of ours gets; `None` where it breaks off.
+    pub(crate) async fn received(request: Request<Incoming>) -> Option<Self> {
+        let (head, incoming) = request.into_parts();
+        let target = head.uri.path_and_query().map_or(head.uri.to_string(), ToString::to_string);
+        let (body, trailers) = body::collect(incoming).await.ok()?;
+        Some(Self {
+            start: format!("{} {target} {:?}", head.method, head.version),
+            authority: head.uri.authority().map(ToString::to_string),
+            headers: head.headers,
+            body,
+            trailers,
+        })
     }
 
     pub(crate) fn answer_start(version: http::Version, status: StatusCode) -> String {

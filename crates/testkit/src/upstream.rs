@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::body::{self, Reply};
+use crate::body::Reply;
 use crate::certificates::{self, Identity};
 use crate::message::Message;
 use crate::patience::patiently;
@@ -53,16 +53,7 @@ impl Upstream {
         let handler = move |request: Request<Incoming>| {
             let sender = sender.clone();
             async move {
-                let (head, incoming) = request.into_parts();
-                let target = head.uri.path_and_query().map_or(head.uri.to_string(), ToString::to_string);
-                let mut message = Message {
-                    start: format!("{} {target} {:?}", head.method, head.version),
-                    authority: head.uri.authority().map(ToString::to_string),
-                    headers: head.headers,
-                    ..Message::default()
-                };
-                let Ok((body, trailers)) = body::collect(incoming).await else { return Response::new(Reply::empty()) };
-                (message.body, message.trailers) = (body, trailers);
+                let Some(message) = Message::received(request).await else { return Response::new(Reply::empty()) };
                 let number = sender.borrow().len();
                 sender.send_modify(|received| received.push(message));
                 Response::new(format!("request {number}").into())
