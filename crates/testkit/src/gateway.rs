@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use crate::connection::Connection;
 use crate::log::Log;
 use crate::message::Message;
-use crate::patience::{PATIENCE, eventually, patiently};
+use crate::patience::{eventually, patiently};
+use crate::process::Process;
 
 /// What is written where a configuration leaves it out.
 const LISTENERS: &str = "listeners: [{name: web, address: 127.0.0.1:0}]\n";
@@ -84,7 +85,7 @@ impl Setup {
         command.arg(&self.binary).arg("run").arg(self.file());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (access, log) = (Log::of(child.stdout.take().unwrap()), Log::of(child.stderr.take().unwrap()));
-        let process = Process(Some(child));
+        let process = Process::of(child);
         let ready = patiently("the gateway to be ready", log.line_before_end(|line| line["event"] == "ready")).await;
         match ready {
             Some(_) => Ok(Gateway { process, setup: self, access, log }),
@@ -211,39 +212,5 @@ impl Gateway {
     pub async fn ended(self) -> i32 {
         patiently("the end of the gateway", self.access.ended()).await;
         self.process.ended().await
-    }
-}
-
-struct Process(Option<Child>);
-
-impl Process {
-    fn id(&self) -> u32 {
-        self.0.as_ref().unwrap().id()
-    }
-
-    fn signal(&self, name: &str) {
-        let process = self.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &process]).status().unwrap();
-        assert!(sent.success(), "no {name} to {process}");
-    }
-
-    async fn ended(mut self) -> i32 {
-        let mut child = self.0.take().unwrap();
-        let process = child.id().to_string();
-        let waiting = tokio::task::spawn_blocking(move || child.wait());
-        let Ok(status) = tokio::time::timeout(PATIENCE, waiting).await else {
-            let _ = Command::new("kill").args(["-s", "KILL", &process]).status();
-            panic!("the gateway did not end within {PATIENCE:?}");
-        };
-        status.unwrap().unwrap().code().expect("an exit code, not a signal")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }

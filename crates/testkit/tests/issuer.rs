@@ -1,6 +1,11 @@
 //! The issuer of the test kit does what other tests take for granted.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever goes wrong in a test is a failed test"
+)]
 
 use gwanmun_testkit::{Answer, Connection, Issuer, Jws, Message, TokenKey};
 use serde_json::json;
