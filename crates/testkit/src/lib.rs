@@ -1,5 +1,6 @@
 //! What the tests of the gateway stand on: the real binary as a process ([`Gateway`]), services behind it ([`Upstream`],
-//! [`Script`]), authorization servers ([`Issuer`]), clients in front of it ([`Connection`], [`Http2`]) and certificates ([`Authority`]). Development only: a
+//! [`Script`]), authorization servers ([`Issuer`],
+//! [`OidcProvider`], [`Glewlwyd`]), clients in front of it ([`Connection`], [`Http2`]) and certificates ([`Authority`]). Development only: a
 //! failure here is a panic with the reason in it, and every wait ends at [`PATIENCE`].
 
 #![allow(
@@ -16,7 +17,9 @@ mod certificates;
 mod connection;
 mod form;
 pub mod frames;
+mod free_port;
 mod gateway;
+mod glewlwyd;
 mod http2;
 mod issuer;
 mod jws;
@@ -35,6 +38,7 @@ pub use body::{Feed, Reply};
 pub use certificates::{Authority, Identity};
 pub use connection::Connection;
 pub use gateway::{Gateway, Refusal, Setup};
+pub use glewlwyd::Glewlwyd;
 pub use http2::Http2;
 pub use issuer::{Answer, Held, Issuer};
 pub use jws::{Jws, with_loose_bits};

@@ -9,7 +9,7 @@
 
 use std::net::SocketAddr;
 
-use gwanmun_testkit::{Connection, Jws, Message, OidcProvider};
+use gwanmun_testkit::{Connection, Glewlwyd, Jws, Message, OidcProvider};
 use serde_json::json;
 
 /// `gw:gw-secret`.
@@ -72,6 +72,46 @@ async fn the_provider_of_npm_issues_introspects_exchanges_and_rotates() {
     assert_eq!((refused.status(), &refused.json()["error"]), (400, &json!("invalid_scope")));
     let stranger = "Authorization: Basic Z3c6YmFk\r\n";
     assert_eq!(post(&provider.token_endpoint(), stranger, CLIENT).await.status(), 401);
+}
+
+#[tokio::test]
+#[ignore = "full tier: needs glewlwyd"]
+async fn debians_glewlwyd_issues_introspects_revokes_and_rotates() {
+    let server = Glewlwyd::start().await;
+    let discovery = get(&format!("{}/.well-known/openid-configuration", server.url())).await.json();
+    assert_eq!(discovery["issuer"], server.url());
+    assert_eq!(discovery["jwks_uri"], server.jwks_url());
+    assert_eq!(discovery["token_endpoint"], server.token_endpoint());
+    assert_eq!(discovery["introspection_endpoint"], server.introspection_endpoint());
+
+    let mut old = None;
+    for algorithm in ["ES256", "EdDSA", "RS256"] {
+        if algorithm != "ES256" {
+            server.rotate(algorithm).await;
+        }
+        let jwks = get(&server.jwks_url()).await.json();
+        let token = access_token(&post(&server.token_endpoint(), BASIC, CLIENT).await);
+        let jws = Jws::verified(&token, &jwks).unwrap();
+        assert_eq!((&jws.header()["alg"], &jws.header()["typ"]), (&json!(algorithm), &json!("at+jwt")));
+        let claims = jws.claims();
+        assert_eq!(claims["iss"], server.url());
+        assert_eq!((&claims["aud"], &claims["sub"]), (&json!("orders.read"), &json!("gw")));
+        if let Some(old) = old.replace(token) {
+            assert!(Jws::verified(&old, &jwks).is_err());
+        }
+    }
+
+    let form = format!("token={}", old.unwrap());
+    let told = post(&server.introspection_endpoint(), BASIC, &form).await.json();
+    assert_eq!((&told["active"], &told["scope"]), (&json!(true), &json!("orders.read")));
+    assert_eq!((&told["client_id"], told.get("sub")), (&json!("gw"), None));
+    assert_eq!(post(&server.revocation_endpoint(), BASIC, &form).await.status(), 200);
+    for form in [&form, "token=made-up"] {
+        let told = post(&server.introspection_endpoint(), BASIC, form).await.json();
+        assert_eq!(told, json!({"active": false}));
+    }
+    let refused = post(&server.token_endpoint(), BASIC, "grant_type=client_credentials&scope=orders.admin").await;
+    assert_eq!((refused.status(), &refused.json()["error"]), (400, &json!("scope_invalid")));
 }
 
 fn access_token(answer: &Message) -> String {
