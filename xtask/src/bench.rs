@@ -11,6 +11,7 @@ mod duties;
 mod envoy;
 mod flood;
 mod goals;
+mod guard;
 mod gwanmun;
 mod haproxy;
 mod load;

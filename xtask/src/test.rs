@@ -23,8 +23,16 @@ const TOOLS: &[Tool] = &[
     tool("openssl", "openssl"),
 ];
 
-/// What the slow tier needs besides: others to compare with, and an attacker.
-const SLOW_TOOLS: &[Tool] = &[tool("nginx", "nginx"), tool("haproxy", "haproxy"), tool("slowhttptest", "slowhttptest")];
+/// What the slow tier needs besides: others to compare with, an attacker, an authorization server. The second package of
+/// that keeps Debian from installing a database client for it.
+const SLOW_TOOLS: &[Tool] = &[
+    tool("nginx", "nginx"),
+    tool("haproxy", "haproxy"),
+    tool("slowhttptest", "slowhttptest"),
+    tool("glewlwyd", "glewlwyd"),
+    tool("glewlwyd", "dbconfig-no-thanks"),
+    tool("sqlite3", "sqlite3"),
+];
 
 /// Set for tests of the slow tier, which are `#[ignore]`d otherwise.
 const FULL: &str = "GWANMUN_FULL";

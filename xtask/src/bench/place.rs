@@ -48,6 +48,7 @@ impl Place {
             backend: self.backend.address,
             folder,
             certificate: self.certificate.clone(),
+            guard: None,
         })
     }
 }
