@@ -21,6 +21,8 @@ const TOOLS: &[Tool] = &[
     tool("npm", "npm"),
     tool("python3", "python3"),
     tool("openssl", "openssl"),
+    tool("redis-server", "redis-server"),
+    tool("redis-cli", "redis-tools"),
 ];
 
 /// What the slow tier needs besides: others to compare with, an attacker, an authorization server. The second package of
