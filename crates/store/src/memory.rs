@@ -4,7 +4,7 @@
 mod shard;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -27,6 +27,8 @@ pub(crate) struct Memory {
     hasher: RandomState,
     clock: Arc<dyn Clock>,
     evictions: Arc<AtomicU64>,
+    /// Whether it has stood in for Redis since it was last emptied.
+    stood_in: AtomicBool,
 }
 
 impl Memory {
@@ -35,7 +37,7 @@ impl Memory {
         let count = if bounds.entries < WORTH_SHARDING { 1 } else { SHARDS };
         let share = Bounds { entries: bounds.entries.div_ceil(count), bytes: bounds.bytes.div_ceil(count) };
         let shards = (0..count).map(|_| Mutex::new(Shard::new(share))).collect();
-        Self { shards, hasher: RandomState::new(), clock, evictions }
+        Self { shards, hasher: RandomState::new(), clock, evictions, stood_in: AtomicBool::new(false) }
     }
 
     /// Does it at once.
@@ -54,5 +56,20 @@ impl Memory {
             self.evictions.fetch_add(evicted, Ordering::Relaxed);
         }
         outcome
+    }
+
+    /// Does it in place of Redis.
+    pub(crate) fn stand_in(&self, key: &str, operation: &Operation) -> Result<Answer, StoreError> {
+        self.stood_in.store(true, Ordering::Release);
+        self.perform(key, operation)
+    }
+
+    /// Redis is back: forgets what was kept meanwhile, so that the next time nothing turns up that is no longer so.
+    pub(crate) fn stand_back(&self) {
+        if self.stood_in.load(Ordering::Acquire) && self.stood_in.swap(false, Ordering::AcqRel) {
+            for shard in &self.shards {
+                shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+        }
     }
 }

@@ -15,8 +15,8 @@ pub enum OnStoreError {
     /// Refuse the request with 503 `store-unavailable`.
     #[default]
     Deny,
-    /// This replica's own memory takes over meanwhile: replicas do not see what the others keep, and what was kept in
-    /// memory meanwhile is not carried over when the store is back.
+    /// This replica's own memory takes over meanwhile, empty at first: it does not see what was in the store nor what other
+    /// replicas keep, and is forgotten when the store is back.
     Local,
 }
 

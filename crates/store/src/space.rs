@@ -157,9 +157,14 @@ impl Space {
             Some(redis) => match redis.perform(&key, &operation).await {
                 Err(error) if error.is_outage() && self.on_error == OnStoreError::Local => {
                     self.store.count(&operation, "local");
-                    return self.memory.perform(&key, &operation);
+                    return self.memory.stand_in(&key, &operation);
                 }
-                outcome => outcome,
+                outcome => {
+                    if outcome.is_ok() {
+                        self.memory.stand_back();
+                    }
+                    outcome
+                }
             },
         };
         self.store.count(&operation, outcome.as_ref().map_or_else(StoreError::name, |_| "ok"));

@@ -200,19 +200,29 @@ impl RedisSentinels {
 }
 
 impl RedisCluster {
-    /// Starts three nodes and waits until they are a cluster.
+    /// Starts three masters and waits until they are a cluster.
     pub async fn start() -> Self {
+        Self::start_with_replicas(0).await
+    }
+
+    /// Starts three masters with `replicas` each and waits until they are a cluster.
+    pub async fn start_with_replicas(replicas: usize) -> Self {
         let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
         let mut nodes = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..3 * (1 + replicas) {
             nodes.push(Redis::start_with(&options).await);
         }
         let mut create = Command::new("redis-cli");
-        create.args(["--cluster", "create"]).args(nodes.iter().map(Redis::place)).arg("--cluster-yes");
+        create.args(["--cluster", "create"]).args(nodes.iter().map(Redis::place));
+        create.args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
         let output = create.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let known = format!("cluster_known_nodes:{}", nodes.len());
         for node in &nodes {
-            node.until(&["CLUSTER", "INFO"], &["cluster_state:ok", "cluster_known_nodes:3"]).await;
+            node.until(&["CLUSTER", "INFO"], &["cluster_state:ok", &known]).await;
+            if node.command(&["ROLE"]).starts_with("slave") {
+                node.until(&["ROLE"], &["connected"]).await;
+            }
         }
         Self { nodes }
     }
@@ -222,9 +232,9 @@ impl RedisCluster {
         format!("redis-cluster://{}", places(&self.nodes))
     }
 
-    /// The node that has a slot.
-    pub fn owner(&self, slot: u16) -> &Redis {
-        let owns = |node: &&Redis| {
+    /// The number of the node that has a slot.
+    pub fn owner(&self, slot: u16) -> usize {
+        let owns = |node: &Redis| {
             let nodes = node.command(&["CLUSTER", "NODES"]);
             let mine = nodes.lines().find(|line| line.contains("myself")).unwrap_or_default();
             let mut ranges = mine.split_ascii_whitespace().skip(8).filter(|range| !range.starts_with('['));
@@ -233,7 +243,7 @@ impl RedisCluster {
                 (first.parse().unwrap()..=last.parse().unwrap()).contains(&slot)
             })
         };
-        self.nodes.iter().find(owns).expect("every slot has an owner")
+        self.nodes.iter().position(owns).expect("every slot has an owner")
     }
 }
 

@@ -94,6 +94,11 @@ impl Shard {
         }
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.bounds);
+    }
+
     /// How many unexpired entries had to go since this was last asked.
     pub(crate) fn evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)

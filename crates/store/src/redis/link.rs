@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use crate::address::Server;
@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest it waits, so that a server that is back is found within a second.
 const LONGEST_PAUSE: Duration = Duration::from_millis(800);
+
+/// After how many vain attempts in a row callers do not wait for the next one.
+const OFTEN: u32 = 2;
 
 /// A connection that lived shorter counts as a vain attempt.
 const WORTH_MENTIONING: Duration = Duration::from_secs(1);
@@ -176,26 +179,33 @@ async fn keep(place: Place, wire: Arc<Wire>, status: watch::Sender<Status>) {
                 if matches!(*status.borrow(), Status::Down(_)) {
                     tracing::info!(event = "store-back", %server, "the store is reachable again");
                 }
-                let (connection, driver) = (opened.connection, opened.driver);
+                let connection = opened.connection;
+                // A task of its own, whose panic would be the end of a connection and no more.
+                let mut driver = JoinSet::new();
+                driver.spawn(opened.driver);
                 let (unanswered, stuck, stale) = (AtomicU32::new(0), Notify::new(), Notify::new());
                 let live = Arc::new(Live { number, server, connection, unanswered, stuck, stale });
                 status.send_replace(Status::Up(Arc::clone(&live)));
                 let begin = Instant::now();
                 let end = tokio::select! {
-                    () = driver => End::Lost,
+                    _ = driver.join_next() => End::Lost,
                     () = live.stale.notified() => End::Lost,
                     () = place.moved(&live.server) => End::Lost,
                     () = live.stuck.notified() => End::Stuck,
                 };
+                vain = if begin.elapsed() < WORTH_MENTIONING { vain + 1 } else { 0 };
+                let server = &live.server;
                 match end {
-                    End::Lost => {
+                    End::Lost if vain < OFTEN => {
                         status.send_replace(Status::Connecting);
                     }
+                    End::Lost => {
+                        down(&status, StoreError::Unreachable { detail: format!("{server} ends every connection") });
+                    }
                     End::Stuck => {
-                        down(&status, StoreError::Unreachable { detail: format!("{} does not answer", live.server) });
+                        down(&status, StoreError::Unreachable { detail: format!("{server} does not answer") });
                     }
                 }
-                vain = if begin.elapsed() < WORTH_MENTIONING { vain + 1 } else { 0 };
             }
             Err(error) => {
                 down(&status, error);

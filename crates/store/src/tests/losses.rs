@@ -2,6 +2,7 @@
 
 use gwanmun_core::Secret;
 use gwanmun_testkit::{Authority, Redis};
+use tokio::io::AsyncWriteExt;
 
 use super::*;
 use crate::TlsSettings;
@@ -132,12 +133,14 @@ async fn memory_stands_in_while_redis_is_lost() {
     server.restart().await;
     recovered(&store.space("s", OnStoreError::Deny)).await;
     assert_eq!(space.get("k").await.unwrap(), None, "Redis is asked again");
+    server.kill();
+    assert_eq!(space.get("k").await.unwrap(), None, "what was kept the last time has been forgotten");
     let counts = tallies.tally("gwanmun_store_operations_total", "", &[]).counts();
     let count = |operation: &str, outcome: &str| {
         let found = counts.iter().find(|(labels, _)| labels == &[operation, outcome]);
         found.map_or(0, |(_, count)| *count)
     };
-    assert_eq!(count("get", "local"), 2);
+    assert_eq!(count("get", "local"), 3);
     assert_eq!(count("put-if-absent", "local"), 2);
     assert_eq!(count("get", "ok"), 1);
 }
@@ -160,6 +163,35 @@ async fn a_full_server_fails() {
     let server = Redis::start_with(&["--maxmemory", "1"]).await;
     let space = redis(&format!("redis://{}", server.place())).space("s", OnStoreError::Deny);
     assert_eq!(timed(space.put("k", text("x"), MINUTE)).await.0, Err("failed"));
+}
+
+#[tokio::test]
+async fn a_server_that_has_become_a_replica_fails_until_it_is_none() {
+    let server = Redis::start().await;
+    let space = redis(&format!("redis://{}", server.place())).space("s", OnStoreError::Deny);
+    space.put("k", text("x"), MINUTE).await.unwrap();
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    assert_eq!(timed(space.put("k", text("y"), MINUTE)).await.0, Err("failed"));
+    server.command(&["REPLICAOF", "NO", "ONE"]);
+    recovered(&space).await;
+    assert_eq!(space.get("k").await.unwrap(), Some(text("x")));
+}
+
+#[tokio::test]
+async fn a_server_that_ends_every_connection_costs_callers_no_time() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let space = redis(&format!("redis://{}", listener.local_addr().unwrap())).space("s", OnStoreError::Deny);
+    tokio::spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            connection.write_all(b"+PONG\r\n").await.unwrap();
+        }
+    });
+    for _ in 0..50 {
+        let (outcome, took) = timed(space.get("k")).await;
+        assert!(outcome.is_err());
+        assert!(took < LIMIT / 2, "{took:?}");
+    }
 }
 
 #[tokio::test]

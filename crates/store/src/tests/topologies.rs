@@ -85,7 +85,7 @@ async fn a_slot_that_moves_is_followed() {
     space.put("old", text("x"), MINUTE).await.unwrap();
     let node = &cluster.nodes[0];
     let slot: u16 = node.command(&["CLUSTER", "KEYSLOT", "gwanmun:s:old"]).parse().unwrap();
-    let from = cluster.owner(slot);
+    let from = &cluster.nodes[cluster.owner(slot)];
     let to = cluster.nodes.iter().find(|node| node.port() != from.port()).unwrap();
     let (slot, from_id, to_id) =
         (slot.to_string(), from.command(&["CLUSTER", "MYID"]), to.command(&["CLUSTER", "MYID"]));
@@ -103,6 +103,21 @@ async fn a_slot_that_moves_is_followed() {
     assert!(from.command(&["GET", "gwanmun:s:old"]).starts_with("MOVED"));
     assert_eq!(space.get("old").await.unwrap(), Some(text("y")), "sent on by MOVED");
     assert_eq!(space.take("old").await.unwrap(), Some(text("y")));
+}
+
+#[tokio::test]
+#[ignore = "takes seconds: cargo xtask test --full"]
+async fn a_node_that_is_killed_is_replaced() {
+    let mut cluster = RedisCluster::start_with_replicas(1).await;
+    let space = redis(&cluster.url()).space("s", OnStoreError::Deny);
+    space.put("back", text("x"), MINUTE).await.unwrap();
+    let slot = cluster.nodes[0].command(&["CLUSTER", "KEYSLOT", "gwanmun:s:back"]).parse().unwrap();
+    let owner = cluster.owner(slot);
+    cluster.nodes[owner].kill();
+    let (outcome, took) = timed(space.get("back")).await;
+    assert!(outcome.is_err() && took < Duration::from_millis(750), "{outcome:?} {took:?}");
+    let took = recovered(&space).await;
+    println!("failover: {took:?}");
 }
 
 #[tokio::test]
