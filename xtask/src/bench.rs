@@ -11,9 +11,9 @@ mod duties;
 mod envoy;
 mod flood;
 mod goals;
-mod guard;
 mod gwanmun;
 mod haproxy;
+mod identity;
 mod load;
 mod machine;
 mod nginx;
@@ -55,6 +55,7 @@ const TOOLS: &[Tool] = &[
     tool("curl", "curl"),
     tool("openssl", "openssl"),
     tool("python3", "python3"),
+    tool("node", "nodejs"),
     tool("taskset", "util-linux"),
     tool("setpriv", "util-linux"),
 ];
@@ -101,6 +102,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
                 let sizes: Vec<Routes> = options.sizes.iter().copied().map(Routes::Hosts).collect();
                 compete(*row, &sizes, &products, options.routes, &place, &mut report)
             }
+            Row::Identity => identity::run(&products, options.main, &place, &mut report.ladder),
             Row::Attack => attack::run(&products, options.main, &place, &mut report.attacks),
             Row::Memory => weigh(&products, &place, &mut report),
             Row::Check => time_checks(&products, &place, &mut report),

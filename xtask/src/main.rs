@@ -34,8 +34,8 @@ usage: cargo xtask COMMAND
   profile ROW [--of PROXY] [--seconds N] [--no-build]
                     top symbols and system calls of one proxy (default: gwanmun) under the load of a row
 
-rows: h1, h1-tls, h2c, h1-64k-down, h1-1m-down, h1-64k-up, h1-1m-up, handshake, routes-path, routes-host, attack, memory,
-      check
+rows: h1, h1-tls, h2c, h1-64k-down, h1-1m-down, h1-64k-up, h1-1m-up, handshake, routes-path, routes-host, identity,
+      attack, memory, check
 ";
 
 fn main() -> ExitCode {

@@ -115,7 +115,9 @@ impl Options {
             }
         }
         options.row = match row {
-            Some(Row::Memory | Row::Check) | None => return Err(Failure::usage("a row with traffic is wanted")),
+            Some(Row::Identity | Row::Memory | Row::Check) | None => {
+                return Err(Failure::usage("a row with traffic is wanted"));
+            }
             Some(row) => row,
         };
         Ok(options)
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_row_with_traffic_is_wanted() {
-        for words in [&[][..], &["memory"], &["h9"], &["h1", "--of", "apache"]] {
+        for words in [&[][..], &["memory"], &["identity"], &["h9"], &["h1", "--of", "apache"]] {
             assert!(Options::parse(words).is_err_and(|failure| failure.is_usage()), "{words:?}");
         }
         let options = Options::parse(&["h2c", "--of", "nginx", "--seconds", "3"]).unwrap();

@@ -1,11 +1,16 @@
 //! The origin behind every proxy: a fixed answer of 1 KiB, keep-alive, as cheap as it gets without `unsafe`: one blocking
 //! thread per connection, one read and one write per request. `/bytes/N` is answered with so many bytes, a body is read
 //! and thrown away, and a path that ends in `/inspect` is answered with the head that arrived, which shows what a proxy did
-//! to it. It runs as a child process, so that its core can be chosen.
+//! to it. `POST /introspect` is answered as an authorization server would. It runs as a child process, so that its core can be
+//! chosen.
+
+mod introspection;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+
+pub(crate) use introspection::OPAQUE_TOKEN;
 
 use crate::failure::{Failure, While};
 
@@ -78,6 +83,15 @@ fn serve(mut stream: TcpStream, answers: &Answers) {
         };
         let head = whole.get(..end).unwrap_or_default();
         let missing = body_length(head).saturating_sub(whole.len() - end);
+        if is_introspection(head) {
+            let Ok(form) = form(&mut stream, whole.get(end..).unwrap_or_default(), missing) else { return };
+            let text = introspection::answer_to(&form);
+            if stream.write_all(&answer_of("application/json", &text)).is_err() {
+                return;
+            }
+            begun.clear();
+            continue;
+        }
         if skip(&mut stream, missing, &mut piece).is_err() {
             return;
         }
@@ -103,6 +117,18 @@ fn skip(stream: &mut TcpStream, mut missing: usize, piece: &mut Vec<u8>) -> std:
         }
     }
     Ok(())
+}
+
+/// What has come of a small body, and what is missing of it.
+fn form(stream: &mut TcpStream, begun: &[u8], missing: usize) -> std::io::Result<Vec<u8>> {
+    let mut form = begun.to_vec();
+    let length = begun.len() + missing;
+    if length > introspection::MAX_FORM {
+        return Err(std::io::ErrorKind::InvalidData.into());
+    }
+    form.resize(length, 0);
+    stream.read_exact(form.get_mut(begun.len()..).unwrap_or_default())?;
+    Ok(form)
 }
 
 fn head_length(bytes: &[u8]) -> Option<usize> {
@@ -135,9 +161,17 @@ fn is_inspect(head: &[u8]) -> bool {
     target(head).ends_with(b"/inspect")
 }
 
+fn is_introspection(head: &[u8]) -> bool {
+    head.starts_with(b"POST /introspect ")
+}
+
 fn answer(body: &[u8]) -> Vec<u8> {
+    answer_of("text/plain", body)
+}
+
+fn answer_of(media_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()
@@ -182,6 +216,17 @@ mod tests {
         let post = "POST / HTTP/1.1\r\ncontent-length: 7\r\n\r\n";
         assert_eq!(ask(&[post, "one", " two"], one.len()), one);
         assert_eq!(ask(&[&format!("{post}one two")], one.len()), one);
+    }
+
+    #[test]
+    fn an_introspection_is_answered_even_when_its_form_arrived_in_pieces() {
+        let form = format!("token={OPAQUE_TOKEN}");
+        let head = format!("POST /introspect HTTP/1.1\r\nContent-Length: {}\r\n\r\n", form.len());
+        let known =
+            String::from_utf8(answer_of("application/json", &introspection::answer_to(form.as_bytes()))).unwrap();
+        assert_eq!(ask(&[&head, &form], known.len()), known);
+        let (first, second) = form.split_at(9);
+        assert_eq!(ask(&[&format!("{head}{first}"), second], known.len()), known);
     }
 
     #[test]

@@ -52,6 +52,9 @@ fn measure(row: Row, proxy: &RunningProxy, seconds: u32, scratch: &Path) -> Resu
 }
 
 fn label(proxy: &RunningProxy) -> String {
+    if let Some(identity) = &proxy.setup.identity {
+        return identity.rung.name().to_owned();
+    }
     match proxy.setup.routes.count() {
         1 => proxy.product.name().to_owned(),
         count => format!("{}/{count}", proxy.product.name()),

@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use super::identity::Identity;
 use super::product::{ADDED_HEADER, REMOVED_HEADER, SET_HEADER};
 use super::row::Door;
 use super::running::RunningProxy;
@@ -12,33 +13,50 @@ use crate::steps;
 /// Fails with the duty that a proxy neglects.
 pub(crate) fn check(proxy: &RunningProxy) -> Result<(), Failure> {
     let name = proxy.product.name();
-    let last = proxy.setup.routes.count() - 1;
-    let (path, host) = proxy.setup.routes.request(last, "inspect");
-    let scheme = if proxy.setup.door == Door::Tls { "https" } else { "http" };
-    let mut curl = Command::new("curl");
-    curl.args(["--silent", "--show-error", "--insecure", "--max-time", "10", "--include"]);
-    curl.args(["-H", &format!("{REMOVED_HEADER}: leaked")]);
-    curl.arg(if proxy.setup.door == Door::H2c { "--http2-prior-knowledge" } else { "--http1.1" });
-    if let Some(host) = host {
-        curl.args(["-H", &format!("Host: {host}")]);
-    }
-    curl.arg(format!("{scheme}://{}{path}", proxy.setup.address));
-    let answer = steps::output(curl)?.to_ascii_lowercase();
+    let token = proxy.setup.identity.as_ref().and_then(Identity::token);
+    let answer = ask(proxy, token)?;
     match neglected(&answer) {
         Some(duty) => Err(Failure::new(format!("{name} neglects a duty: {duty}; it answered:\n{answer}"))),
         None => Ok(()),
     }
 }
 
+/// The answer to a request with a bearer token or without one, in lower case; its body is the head that arrived at the
+/// origin.
+pub(crate) fn ask(proxy: &RunningProxy, token: Option<&str>) -> Result<String, Failure> {
+    let last = proxy.setup.routes.count() - 1;
+    let (path, host) = proxy.setup.routes.request(last, "inspect");
+    let scheme = if proxy.setup.door == Door::Tls { "https" } else { "http" };
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--insecure", "--max-time", "10", "--include"]);
+    curl.args(["-H", &format!("{REMOVED_HEADER}: leaked")]);
+    if let Some(token) = token {
+        curl.args(["-H", &format!("Authorization: Bearer {token}")]);
+    }
+    curl.arg(if proxy.setup.door == Door::H2c { "--http2-prior-knowledge" } else { "--http1.1" });
+    if let Some(host) = host {
+        curl.args(["-H", &format!("Host: {host}")]);
+    }
+    curl.arg(format!("{scheme}://{}{path}", proxy.setup.address));
+    Ok(steps::output(curl)?.to_ascii_lowercase())
+}
+
+/// The head of an answer and its body.
+pub(crate) fn split(answer: &str) -> (&str, &str) {
+    answer.split_once("\r\n\r\n").unwrap_or((answer, ""))
+}
+
+/// The status of an answer, as text.
+pub(crate) fn status(answer: &str) -> &str {
+    answer.split_whitespace().nth(1).unwrap_or("none")
+}
+
 /// What is wrong with an answer (in lower case), whose body is the request that arrived at the origin.
 fn neglected(answer: &str) -> Option<String> {
-    let Some((head, arrived)) = answer.split_once("\r\n\r\n") else {
-        return Some("an answer with a head and a body is wanted".to_owned());
-    };
+    let (head, arrived) = split(answer);
     let line = |(name, value): (&str, &str)| format!("{name}: {value}").to_ascii_lowercase();
-    let status = head.split_whitespace().nth(1);
-    if status != Some("200") {
-        return Some(format!("status 200 is wanted, found {}", status.unwrap_or("none")));
+    if status(head) != "200" {
+        return Some(format!("status 200 is wanted, found {}", status(head)));
     }
     if !head.contains(&line(ADDED_HEADER)) {
         return Some(format!("the response header `{}` is missing", ADDED_HEADER.0));

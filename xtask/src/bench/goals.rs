@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::identity::Rung;
 use super::product::Product;
 use super::report::{Report, megabytes};
 use super::row::{Routes, Row};
@@ -49,6 +50,27 @@ fn goals(report: &Report) -> Vec<Goal> {
     for (row, at_most) in [(Row::H1, 0.4), (Row::H1Tls, 0.4), (Row::H2c, 0.4), (Row::Handshake, 0.7)] {
         goal(format!("{}: ours / envoy", row.title()), at_most, over(ours(row), cpu(row, Product::Envoy)));
     }
+    let rung = |rung| report.ladder.summary(rung);
+    let more = |ours, theirs| rung(ours)?.minus(rung(theirs)?);
+    goal(
+        "identity: known token and authorize / plain".to_owned(),
+        1.25,
+        over(rung(Rung::Authorized), rung(Rung::Plain)),
+    );
+    for (what, ours, at_most) in [("per request", Rung::PassportEach, 25.0), ("reused", Rung::PassportReused, 2.0)] {
+        goal(
+            format!("identity: Passport {what}, µs more than known token and authorize"),
+            at_most,
+            more(ours, Rung::Authorized),
+        );
+    }
+    for (what, ours, envoy, at_most) in [
+        ("known token: ours / envoy, cache on", Rung::Known, Rung::EnvoyKnownCached, 0.35),
+        ("known token: ours / envoy, cache off", Rung::Known, Rung::EnvoyKnown, 0.35),
+        ("unknown token: ours / envoy, cache off", Rung::Unknown, Rung::EnvoyUnknown, 0.6),
+    ] {
+        goal(format!("identity: {what}"), at_most, over(rung(ours), rung(envoy)));
+    }
     for (what, row, few, many) in [
         ("path", Row::RoutesPath, Routes::Paths(10), Routes::Paths(10_000)),
         ("host", Row::RoutesHost, Routes::Hosts(10), Routes::Hosts(10_000)),
@@ -75,12 +97,45 @@ fn memory(report: &Report, routes: Routes) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::identity::{Ladder, Outcome};
     use crate::bench::report::Traffic;
     use crate::bench::sample::Sample;
 
     fn traffic(product: Product, user: f64, system: f64) -> Traffic {
         let sample = Sample { user, system, rate: 1.0, p50: 1.0, p99: 1.0, errors: 0.0, logged: 1.0 };
         Traffic { row: Row::H1, routes: Routes::One, product, summary: Summary::of(&[sample]).unwrap() }
+    }
+
+    #[test]
+    fn the_ladder_is_judged_round_by_round_and_only_where_it_was_climbed() {
+        let mut ladder = Ladder::default();
+        let mut add = |rung, rounds: [f64; 3]| {
+            let sample = |user| Sample { user, system: 10.0, rate: 1.0, p50: 1.0, p99: 1.0, errors: 0.0, logged: 1.0 };
+            ladder.add(rung, Outcome::Measured(Summary::of(&rounds.map(sample)).unwrap()));
+        };
+        add(Rung::Plain, [10.0, 30.0, 10.0]);
+        add(Rung::Known, [11.0, 31.0, 11.0]);
+        add(Rung::Unknown, [90.0, 90.0, 90.0]);
+        add(Rung::Authorized, [14.0, 34.0, 15.0]);
+        // The differences are 20, 24 and 60; that of the medians would be 43.
+        add(Rung::PassportEach, [34.0, 58.0, 75.0]);
+        add(Rung::PassportReused, [18.0, 38.0, 19.0]);
+        add(Rung::EnvoyKnownCached, [60.0, 60.0, 60.0]);
+        add(Rung::EnvoyUnknown, [190.0, 190.0, 190.0]);
+        ladder.add(Rung::EnvoyKnown, Outcome::NotMeasured("away".to_owned()));
+        let mut text = String::new();
+        write(&Report { ladder, ..Report::default() }, &mut text);
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("| identity")).collect();
+        assert_eq!(
+            lines,
+            [
+                "| identity: known token and authorize / plain | 1.25 | 1.20 | reached |",
+                "| identity: Passport per request, µs more than known token and authorize | 25 | 24.00 | reached |",
+                "| identity: Passport reused, µs more than known token and authorize | 2 | 4.00 | **missed** |",
+                "| identity: known token: ours / envoy, cache on | 0.35 | 0.30 | reached |",
+                "| identity: unknown token: ours / envoy, cache off | 0.6 | 0.50 | reached |",
+            ]
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::identity::Guard;
 use super::product::{ADDED_HEADER, Calls, Product, REMOVED_HEADER, SET_HEADER, Setup};
 use super::row::{Door, Routes};
 use crate::failure::Failure;
@@ -26,6 +27,7 @@ fn configuration(setup: &Setup) -> String {
         ),
         Door::H1 | Door::H2c => String::new(),
     };
+    let guard = Guard::of(setup);
     let mut text = format!(
         "\
 listeners:
@@ -37,12 +39,13 @@ telemetry:
 upstreams:
   origin:
     endpoints: [\"http://{backend}\"]
-routes:
+{sections}routes:
 ",
         address = setup.address,
         management = setup.management,
         log = setup.access_log().display(),
         backend = setup.backend,
+        sections = guard.sections,
     );
     for service in 0..setup.routes.count() {
         let predicate = match setup.routes {
@@ -50,12 +53,12 @@ routes:
             Routes::Paths(_) => format!("path: \"{}**\"", Routes::prefix(service)),
             Routes::Hosts(_) => format!("host: \"{}\"", Routes::host(service)),
         };
-        text.push_str(&route(service, &predicate));
+        text.push_str(&route(service, &predicate, &guard.filters));
     }
     text
 }
 
-fn route(service: usize, predicate: &str) -> String {
+fn route(service: usize, predicate: &str, guard: &str) -> String {
     let (set, set_value) = SET_HEADER;
     let (added, added_value) = ADDED_HEADER;
     format!(
@@ -63,10 +66,33 @@ fn route(service: usize, predicate: &str) -> String {
     predicates:
       - {predicate}
     filters:
-      - set-request-header: {{name: {set}, value: \"{set_value}\"}}
+{guard}      - set-request-header: {{name: {set}, value: \"{set_value}\"}}
       - remove-request-header: {REMOVED_HEADER}
       - add-response-header: {{name: {added}, value: \"{added_value}\"}}
     upstream: origin
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::identity::{Rung, tests::setup};
+
+    #[test]
+    fn a_guard_stands_before_the_duties_and_its_sections_before_the_routes() {
+        let text = configuration(&setup(Rung::PassportEach));
+        let places =
+            ["upstreams:", "identity:", "passport:", "routes:", "- authenticate:", "- passport:", "- set-request"];
+        let found: Vec<usize> = places.iter().map(|place| text.find(place).unwrap()).collect();
+        assert!(found.is_sorted(), "{found:?}\n{text}");
+    }
+
+    #[test]
+    fn without_a_guard_nothing_else_changes() {
+        let plain = configuration(&setup(Rung::Plain));
+        let guard = Guard::of(&setup(Rung::Authorized));
+        let guarded = configuration(&setup(Rung::Authorized));
+        assert_eq!(guarded.replace(&guard.sections, "").replace(&guard.filters, ""), plain);
+    }
 }

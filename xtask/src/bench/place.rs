@@ -35,7 +35,12 @@ impl Place {
 
     /// A setup on free ports in an empty folder of its own.
     pub(crate) fn setup(&self, product: Product, door: Door, routes: Routes) -> Result<Setup, Failure> {
-        let folder = self.folder.join(format!("{}-{routes}", product.name()));
+        self.named_setup(&format!("{}-{routes}", product.name()), door, routes)
+    }
+
+    /// The same in a folder of this name.
+    pub(crate) fn named_setup(&self, name: &str, door: Door, routes: Routes) -> Result<Setup, Failure> {
+        let folder = self.folder.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).while_doing(folder.display())?;
         }
@@ -48,7 +53,7 @@ impl Place {
             backend: self.backend.address,
             folder,
             certificate: self.certificate.clone(),
-            guard: None,
+            identity: None,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::certificate::Certificate;
-use super::guard::Guard;
+use super::identity::Identity;
 use super::row::{Door, Routes};
 use super::{envoy, gwanmun, haproxy, nginx};
 use crate::failure::{Failure, While};
@@ -44,8 +44,8 @@ pub(crate) struct Setup {
     pub(crate) folder: PathBuf,
     /// For [`Door::Tls`].
     pub(crate) certificate: Certificate,
-    /// The tokens that every request must bring; `None` lets everybody in.
-    pub(crate) guard: Option<Guard>,
+    /// Whom it lets pass; everybody where nothing is said.
+    pub(crate) identity: Option<Identity>,
 }
 
 /// The request header that every proxy sets, with its value.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::accounting::Memory;
 use super::attack::Attacked;
 use super::goals;
+use super::identity::Ladder;
 use super::product::Product;
 use super::row::{Routes, Row};
 use super::sample::{Sample, Summary};
@@ -18,6 +19,8 @@ pub(crate) struct Report {
     pub(crate) traffic: Vec<Traffic>,
     /// Memory with so many routes.
     pub(crate) memory: Vec<(Routes, Product, Memory)>,
+    /// Who calls, rung by rung.
+    pub(crate) ladder: Ladder,
     /// Genuine requests under attack.
     pub(crate) attacks: Vec<Attacked>,
     /// Seconds to check a configuration with so many routes.
@@ -68,6 +71,7 @@ impl Report {
         self.write_cpu(&mut text);
         self.write_bodies(&mut text);
         self.write_traffic(&mut text);
+        self.ladder.write(&mut text);
         self.write_attacks(&mut text);
         self.write_memory(&mut text);
         self.write_checks(&mut text);
@@ -239,8 +243,11 @@ impl Report {
     /// What a reader has to know before believing a number.
     fn write_notes(&self, text: &mut String) {
         let mut notes = Vec::new();
-        for Traffic { row, routes, product, summary } in &self.traffic {
-            let place = format!("{}, {}", product.name(), load_title(*row, *routes));
+        let traffic = self.traffic.iter().map(|Traffic { row, routes, product, summary }| {
+            (format!("{}, {}", product.name(), load_title(*row, *routes)), summary)
+        });
+        let rungs = self.ladder.measured().map(|(rung, summary)| (rung.title().to_owned(), summary));
+        for (place, summary) in traffic.chain(rungs) {
             if summary.median.errors > 0.0001 {
                 notes.push(format!("{place}: {:.2} % of the requests failed", summary.median.errors * 100.0));
             }

@@ -25,6 +25,8 @@ pub(crate) enum Row {
     RoutesPath,
     /// 10, 1,000 and 10,000 routes told apart by host.
     RoutesHost,
+    /// What it costs to know who calls: ours rung by rung, and Envoy's `jwt_authn`.
+    Identity,
     /// Genuine requests while slow and flooding clients attack; ours only.
     Attack,
     /// Memory, idle and with 10,000 routes.
@@ -35,7 +37,7 @@ pub(crate) enum Row {
 
 impl Row {
     /// Every row, in the order of the report.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::H1,
         Self::H1Tls,
         Self::H2c,
@@ -46,6 +48,7 @@ impl Row {
         Self::Handshake,
         Self::RoutesPath,
         Self::RoutesHost,
+        Self::Identity,
         Self::Attack,
         Self::Memory,
         Self::Check,
@@ -69,6 +72,7 @@ impl Row {
             Self::Handshake => "handshake",
             Self::RoutesPath => "routes-path",
             Self::RoutesHost => "routes-host",
+            Self::Identity => "identity",
             Self::Attack => "attack",
             Self::Memory => "memory",
             Self::Check => "check",
@@ -88,6 +92,7 @@ impl Row {
             Self::Handshake => "TLS full handshake",
             Self::RoutesPath => "routes by path",
             Self::RoutesHost => "routes by host",
+            Self::Identity => "identity",
             Self::Attack => "attack",
             Self::Memory => "memory",
             Self::Check => "check",
@@ -106,6 +111,7 @@ impl Row {
             | Self::Up1m
             | Self::RoutesPath
             | Self::RoutesHost
+            | Self::Identity
             | Self::Attack
             | Self::Memory
             | Self::Check => Door::H1,

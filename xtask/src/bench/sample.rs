@@ -84,6 +84,11 @@ impl Summary {
         self.ratio(other, |sample| sample.user)
     }
 
+    /// What we spend more than another: the median of the rounds' differences, in microseconds.
+    pub(crate) fn minus(&self, other: &Self) -> Option<f64> {
+        median(self.rounds.iter().zip(&other.rounds).map(|(ours, theirs)| ours.cpu() - theirs.cpu()).collect())
+    }
+
     fn ratio(&self, other: &Self, of: fn(&Sample) -> f64) -> Option<f64> {
         median(self.rounds.iter().zip(&other.rounds).map(|(ours, theirs)| of(ours) / of(theirs)).collect())
     }
@@ -132,6 +137,13 @@ mod tests {
         let theirs = Summary::of(&[sample(10.0, 10.0), sample(20.0, 20.0), sample(40.0, 40.0)]).unwrap();
         assert_eq!(ours.over(&theirs), Some(0.5));
         assert_eq!(ours.user_over(&theirs), Some(0.5));
+    }
+
+    #[test]
+    fn a_difference_is_taken_in_each_round() {
+        let ours = Summary::of(&[sample(15.0, 5.0), sample(40.0, 10.0), sample(33.0, 0.0)]).unwrap();
+        let theirs = Summary::of(&[sample(10.0, 5.0), sample(35.0, 10.0), sample(10.0, 20.0)]).unwrap();
+        assert_eq!((ours.minus(&theirs), theirs.minus(&ours)), (Some(5.0), Some(-5.0)));
     }
 
     #[test]

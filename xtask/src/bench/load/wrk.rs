@@ -1,10 +1,11 @@
 //! wrk: HTTP/1.1 on 64 connections from one thread, fewer where bodies are large or others attack; with many routes it picks
-//! one at random for each request.
+//! one at random for each request, with many callers the next.
 
 use std::fs;
 use std::path::Path;
 
 use super::Seen;
+use crate::bench::identity::{Callers, Identity};
 use crate::bench::pinned::{Core, pinned};
 use crate::bench::product::{REMOVED_HEADER, Setup};
 use crate::bench::row::{Bodies, Direction, Door, Routes, Row};
@@ -37,6 +38,11 @@ pub(crate) fn run(row: Row, setup: &Setup, seconds: u32, scratch: &Path) -> Resu
         }
         None if setup.routes != Routes::One => script = Some(lua(setup.routes)),
         None => {}
+    }
+    match setup.identity.as_ref().map(Identity::next_callers) {
+        Some(Callers::Same(token)) => _ = command.args(["-H", &format!("Authorization: Bearer {token}")]),
+        Some(Callers::Others(tokens)) => script = Some(lua_of_callers(tokens)),
+        Some(Callers::Anonymous) | None => {}
     }
     if let Some(text) = script {
         let script = scratch.join("wrk.lua");
@@ -71,6 +77,31 @@ end
 request = function() return requests[math.random({count})] end
 ",
         count = routes.count(),
+    )
+}
+
+/// A request for each line of a file of tokens, made before the load begins; asking for one is a step in a table.
+fn lua_of_callers(tokens: &Path) -> String {
+    format!(
+        "\
+local requests = {{}}
+local count = 0
+local last = 0
+init = function(args)
+  for token in io.lines([==[{tokens}]==]) do
+    local headers = {{}}
+    for name, value in pairs(wrk.headers) do headers[name] = value end
+    headers['Authorization'] = 'Bearer ' .. token
+    count = count + 1
+    requests[count] = wrk.format('GET', '/items/7', headers)
+  end
+end
+request = function()
+  last = last % count + 1
+  return requests[last]
+end
+",
+        tokens = tokens.display(),
     )
 }
 
@@ -132,6 +163,14 @@ Transfer/sec:     41.5MB
         );
         let seen = parse(&text).unwrap();
         assert_eq!((seen.requests, seen.errors), (66000.0, 882.0));
+    }
+
+    #[test]
+    fn each_caller_has_a_request_that_is_made_before_the_load() {
+        let script = lua_of_callers(Path::new("/bench/unknown-0"));
+        let (before, during) = script.split_once("request = function()").unwrap();
+        assert!(before.contains("io.lines([==[/bench/unknown-0]==])") && before.contains("wrk.format("), "{script}");
+        assert!(!during.contains("wrk.") && !during.contains(".."), "{script}");
     }
 
     #[test]
