@@ -2,11 +2,13 @@
 //! [`Outbound`] is the thread on which they run, [`Client`] makes them, [`Lookups`] remembers what they found.
 
 mod call_error;
+mod client;
 #[cfg(test)]
 mod fixture;
 mod lookups;
 mod outbound;
 
 pub use call_error::CallError;
+pub use client::{Client, Settings, Tls};
 pub use lookups::{Fetched, Found, LookupSettings, Lookups, State};
 pub use outbound::Outbound;
