@@ -10,13 +10,16 @@ mod encode;
 mod header_name;
 pub mod map_request_header;
 mod new_path;
+mod outbound;
 mod path_template;
 pub mod predicate;
 pub mod prefix_path;
 pub mod preserve_host_header;
+mod principal_url;
 mod query_string;
 pub mod redirect_to;
 mod regexp;
+pub mod relay_header;
 pub mod remove_request_header;
 pub mod remove_request_parameter;
 pub mod remove_response_header;
@@ -67,6 +70,7 @@ impl Registry {
             .filter::<prefix_path::PrefixPathSpec>()
             .filter::<preserve_host_header::PreserveHostHeaderSpec>()
             .filter::<redirect_to::RedirectToSpec>()
+            .filter::<relay_header::RelayHeaderSpec>()
             .filter::<remove_request_header::RemoveRequestHeaderSpec>()
             .filter::<remove_request_parameter::RemoveRequestParameterSpec>()
             .filter::<remove_response_header::RemoveResponseHeaderSpec>()

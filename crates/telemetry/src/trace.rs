@@ -56,6 +56,11 @@ impl TraceContext {
         Self { span_id: new_span_id(), ..*self }
     }
 
+    /// The same as text, for calls that are not proxied.
+    pub fn traceparent_text(&self) -> String {
+        self.traceparent().into_iter().map(char::from).collect()
+    }
+
     /// The header's value, version 00; all of it is ASCII.
     pub fn traceparent(&self) -> [u8; TRACEPARENT_LENGTH] {
         let mut value = [b'-'; TRACEPARENT_LENGTH];
