@@ -284,16 +284,20 @@ mod tests {
     #[test]
     #[ignore = "measures"]
     fn cost() {
-        const TIMES: u32 = 5000;
+        const TIMES: u32 = 100;
         for algorithm in ALGORITHMS {
             let mint = Mint::new(spec(SigningKey::generate(algorithm).unwrap().with_kid("2026-11"))).unwrap();
             let content = content();
             let length = mint.mint(&content, UNIX_EPOCH + NOW).unwrap().len();
-            let start = std::time::Instant::now();
-            for _ in 0..TIMES {
-                std::hint::black_box(mint.mint(std::hint::black_box(&content), UNIX_EPOCH + NOW)).unwrap();
-            }
-            let each = start.elapsed() / TIMES;
+            let hundred = || {
+                let start = std::time::Instant::now();
+                for _ in 0..TIMES {
+                    std::hint::black_box(mint.mint(std::hint::black_box(&content), UNIX_EPOCH + NOW)).unwrap();
+                }
+                start.elapsed() / TIMES
+            };
+            // The best of many: who else is busy does not count.
+            let each = (0..50).map(|_| hundred()).min().unwrap_or_default();
             println!("{algorithm} mint: {each:?}, {length} bytes");
         }
     }

@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(names, ["alg", "crv", "kid", "kty", "use", "x"]);
     }
 
-    /// Prints what signing and verifying cost: `cargo test -p gwanmun-jose --release -- --ignored --nocapture cost`.
+    /// Prints what signing and verifying cost: `cargo test -p gwanmun-jose -- --ignored --nocapture cost`.
     #[test]
     #[ignore = "measures"]
     fn cost() {
@@ -311,10 +311,15 @@ mod tests {
         use std::time::Instant;
 
         fn measure(what: &str, mut work: impl FnMut()) {
-            const TIMES: u32 = 2000;
-            let start = Instant::now();
-            (0..TIMES).for_each(|_| work());
-            println!("{what}: {:.1} us", start.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES));
+            const TIMES: u32 = 50;
+            let mut fifty = || {
+                let start = Instant::now();
+                (0..TIMES).for_each(|_| work());
+                start.elapsed() / TIMES
+            };
+            // The best of many: who else is busy does not count.
+            let each = (0..50).map(|_| fifty()).min().unwrap_or_default();
+            println!("{what}: {each:?}");
         }
         let message = [b'a'; 600];
         let secret = SigningKey::from_secret(&[7; 32], Algorithm::Hs256).unwrap();
