@@ -243,6 +243,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_scope_is_left_out() {
+        let mint = Mint::new(spec(key("a"))).unwrap();
+        let scopes = ["", "a", "b c", "", "d\"", "e\\", "é", "f\n", "g:h"].map(str::to_owned).to_vec();
+        let (_, payload) =
+            parts(&mint.mint(&Content { scopes: scopes.into(), ..content() }, UNIX_EPOCH + NOW).unwrap());
+        assert!(payload.contains(r#""scope":"a g:h","#), "{payload}");
+    }
+
+    #[test]
     fn what_would_not_fit_a_header_is_not_made() {
         let mint = Mint::new(spec(key("a"))).unwrap();
         let content = Content { subject: "u".repeat(LONGEST).into(), ..content() };

@@ -283,6 +283,15 @@ mod tests {
         let rs256 = [Algorithm::Rs256];
         assert_eq!(reason(rsa(255, &[1, 0, 1]), &rs256), KeyError::RsaSize(2040));
         assert_eq!(reason(rsa(1025, &[1, 0, 1]), &rs256), KeyError::RsaSize(8200));
+        let bits = |bytes: usize, first: u8| {
+            let mut n = vec![0xff; bytes];
+            n[0] = first;
+            set(&[json!({"kty": "RSA", "alg": "RS256", "n": base64url::encode(&n), "e": "AQAB"})], &rs256)
+        };
+        assert_eq!(bits(256, 0x7f).unusable()[0].reason, KeyError::RsaSize(2047));
+        assert_eq!(bits(256, 0x80).keys().len(), 1);
+        assert_eq!(bits(1024, 0xff).keys().len(), 1);
+        assert_eq!(bits(1025, 0x01).unusable()[0].reason, KeyError::RsaSize(8193));
         let mut padded = vec![0; 128];
         padded.extend([0xff; 128]);
         let padded = json!({"kty": "RSA", "alg": "RS256", "n": base64url::encode(&padded), "e": "AQAB"});
