@@ -76,6 +76,9 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Work with an audit log
+    #[command(subcommand)]
+    Audit(command::audit::Command),
     /// Start two small services with the gateway in front of them
     Demo,
 }
@@ -90,6 +93,7 @@ pub(crate) fn run(registry: &Registry) -> ExitCode {
         Command::Routes { files } => command::routes::run(registry, &files),
         Command::Filters { name } => command::filters::run(registry, name.as_deref()),
         Command::Schema => command::schema::run(registry),
+        Command::Audit(command) => command::audit::run(&command),
         Command::Demo => command::demo::run(registry),
     };
     if is_output_lost() { Outcome::CouldNotWrite.into() } else { outcome.into() }

@@ -8,6 +8,7 @@
     reason = "whatever goes wrong in a test is a failed test"
 )]
 
+mod audit;
 mod check;
 mod examples;
 mod explain;
