@@ -218,6 +218,7 @@ fn a_connection_is_kept_for_the_next_call() {
                 request(&mut stream).await;
                 stream.write_all(FINE.as_bytes()).await.unwrap();
             }
+            stream
         };
         let calls = async {
             for _ in 0..3 {
