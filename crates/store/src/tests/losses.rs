@@ -2,13 +2,13 @@
 
 use gwanmun_core::Secret;
 use gwanmun_testkit::{Authority, Redis};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::TlsSettings;
 
 /// What an operation may take beyond the limit on a busy machine.
-const SLACK: Duration = Duration::from_millis(250);
+const SLACK: Duration = Duration::from_millis(400);
 
 const LIMIT: Duration = Duration::from_millis(500);
 
@@ -61,7 +61,7 @@ async fn a_server_that_stands_still_costs_the_limit_and_then_nothing() {
     for _ in 0..10 {
         let (outcome, took) = timed(space.get("k")).await;
         assert!(matches!(outcome, Err("unreachable" | "timeout")), "{outcome:?}");
-        assert!(took < LIMIT / 5, "known to be down, yet it took {took:?}");
+        assert!(took < LIMIT / 2, "known to be down, yet it took {took:?}");
     }
     server.resume();
     let took = recovered(&space).await;
@@ -76,10 +76,17 @@ async fn no_more_than_a_number_of_operations_wait() {
     let space = store.space("s", OnStoreError::Deny);
     space.put("k", text("x"), MINUTE).await.unwrap();
     server.pause();
-    let (one, two, three) = tokio::join!(timed(space.get("k")), timed(space.get("k")), timed(space.get("k")));
-    assert_eq!((one.0, two.0), (Err("timeout"), Err("timeout")));
-    assert_eq!(three.0, Err("overloaded"));
-    assert!(three.1 < LIMIT / 5, "{:?}", three.1);
+    let waiting = async {
+        let get = async || timed(space.get("k")).await.0;
+        assert_eq!(tokio::join!(get(), get()), (Err("timeout"), Err("timeout")));
+    };
+    let another = async {
+        tokio::time::sleep(LIMIT / 5).await;
+        let (outcome, took) = timed(space.get("k")).await;
+        assert_eq!(outcome, Err("overloaded"));
+        assert!(took < LIMIT / 2, "{took:?}");
+    };
+    tokio::join!(waiting, another);
 }
 
 #[tokio::test]
@@ -171,20 +178,25 @@ async fn a_server_that_has_become_a_replica_fails_until_it_is_none() {
     let space = redis(&format!("redis://{}", server.place())).space("s", OnStoreError::Deny);
     space.put("k", text("x"), MINUTE).await.unwrap();
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    assert_eq!(timed(space.put("k", text("y"), MINUTE)).await.0, Err("failed"));
+    let (outcome, took) = timed(space.put("k", text("y"), MINUTE)).await;
+    assert_eq!(outcome, Err("failed"));
+    assert!(took < LIMIT, "another connection says so too: {took:?}");
     server.command(&["REPLICAOF", "NO", "ONE"]);
     recovered(&space).await;
     assert_eq!(space.get("k").await.unwrap(), Some(text("x")));
 }
 
 #[tokio::test]
-async fn a_server_that_ends_every_connection_costs_callers_no_time() {
+async fn a_server_that_hangs_up_on_every_command_costs_callers_no_time() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = redis(&format!("redis://{}", listener.local_addr().unwrap())).space("s", OnStoreError::Deny);
     tokio::spawn(async move {
         loop {
             let (mut connection, _) = listener.accept().await.unwrap();
+            let mut command = [0; 64];
+            assert!(connection.read(&mut command).await.unwrap() > 0);
             connection.write_all(b"+PONG\r\n").await.unwrap();
+            let _ = connection.read(&mut command).await;
         }
     });
     for _ in 0..50 {

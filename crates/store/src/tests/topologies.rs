@@ -143,11 +143,11 @@ async fn a_node_that_stands_still_costs_the_others_nothing() {
     }
     for key in &there[3..] {
         let (outcome, took) = timed(space.get(key)).await;
-        assert!(outcome.is_err() && took < Duration::from_millis(100), "{outcome:?} {took:?}");
+        assert!(outcome.is_err() && took < Duration::from_millis(250), "{outcome:?} {took:?}");
     }
     for key in &elsewhere {
         let (outcome, took) = timed(space.get(key)).await;
-        assert!(outcome.is_ok() && took < Duration::from_millis(200), "{outcome:?} {took:?}");
+        assert!(outcome.is_ok() && took < Duration::from_millis(250), "{outcome:?} {took:?}");
     }
     still.resume();
     gwanmun_testkit::eventually("the node to be back", async || space.get(&there[0]).await.ok()).await;
