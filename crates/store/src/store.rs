@@ -29,8 +29,9 @@ struct Inner {
     evictions: Tally,
 }
 
-/// Where the store is and how much it may take.
-#[derive(Debug, Clone)]
+/// Where the store is and how much it may take. Who finds the same settings as before keeps the store: what is in memory
+/// would be lost with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where it is.
     pub address: Address,

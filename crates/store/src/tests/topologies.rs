@@ -1,8 +1,10 @@
 //! Sentinels and clusters.
 
+use gwanmun_core::Secret;
 use gwanmun_testkit::{RedisCluster, RedisSentinels};
 
 use super::*;
+use crate::Credentials;
 
 #[tokio::test]
 #[ignore = "takes seconds: cargo xtask test --full"]
@@ -60,6 +62,19 @@ async fn one_sentinel_is_enough_and_an_unknown_service_is_named() {
     let space = redis(&url.replace("mymaster", "another")).space("s", OnStoreError::Deny);
     let error = space.get("k").await.unwrap_err();
     assert!(error.to_string().contains("knows no service `another`"), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "takes seconds: cargo xtask test --full"]
+async fn a_sentinel_may_want_to_know_who_asks() {
+    let servers = RedisSentinels::start().await;
+    assert_eq!(servers.sentinels[0].command(&["ACL", "SETUSER", "default", "resetpass", ">hunter2"]), "OK");
+    let url = format!("redis-sentinel://{}/mymaster", servers.sentinels[0].place());
+    let known = Credentials { user: None, password: Some(Secret::new("hunter2".to_owned())) };
+    for (sentinel, wanted) in [(Credentials::default(), Err("refused")), (known, Ok(()))] {
+        let space = redis_with(&url, |settings| settings.sentinel = sentinel).space("s", OnStoreError::Deny);
+        assert_eq!(timed(space.put("k", text("x"), MINUTE)).await.0, wanted);
+    }
 }
 
 #[tokio::test]
