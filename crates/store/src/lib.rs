@@ -13,7 +13,7 @@ mod store;
 
 pub use address::{Address, AddressError, Credentials, Server};
 pub use error::StoreError;
-pub use on_store_error::OnStoreError;
+pub use on_store_error::{OnStoreError, UnknownPolicy};
 pub use redis::{TlsError, TlsSettings};
 pub use space::{Lock, MAX_KEY, MAX_MEMBERS, MAX_VALUE, Space};
 pub use store::{Bounds, Settings, Store};

@@ -188,6 +188,10 @@ impl RedisSentinels {
             sentinels.push(Redis::start_sentinel(master.port).await);
         }
         for sentinel in &sentinels {
+            // They would look for replicas every ten seconds.
+            sentinel.command(&["SENTINEL", "DEBUG", "INFO-PERIOD", "300", "PUBLISH-PERIOD", "300"]);
+        }
+        for sentinel in &sentinels {
             sentinel.until(&["INFO", "sentinel"], &["status=ok", "slaves=1", "sentinels=3"]).await;
         }
         Self { master, replica, sentinels }
