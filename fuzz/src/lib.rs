@@ -14,8 +14,8 @@ mod targets;
 mod world;
 
 use targets::{
-    answer, client_address, configuration, filters, frames, gateway_h1, gateway_h2, gateway_upstream, json, key_set,
-    path, proxy_header, request, routes, token, trace,
+    answer, authz, client_address, configuration, filters, frames, gateway_h1, gateway_h2, gateway_upstream, json,
+    key_set, path, proxy_header, request, routes, token, trace,
 };
 
 /// One thing to fuzz.
@@ -87,6 +87,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "json", share: 2, heavy: false, longest: 512, dictionary: Some("jose"), run: json::run },
     Target { name: "routes", share: 1, heavy: false, longest: 1024, dictionary: Some("path"), run: routes::run },
     Target { name: "filters", share: 1, heavy: false, longest: 1024, dictionary: Some("path"), run: filters::run },
+    Target { name: "authz", share: 1, heavy: false, longest: 1024, dictionary: Some("rule"), run: authz::run },
     Target {
         name: "configuration",
         share: 1,

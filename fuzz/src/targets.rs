@@ -1,6 +1,7 @@
 //! One file per target.
 
 pub(crate) mod answer;
+pub(crate) mod authz;
 pub(crate) mod client_address;
 pub(crate) mod configuration;
 pub(crate) mod filters;

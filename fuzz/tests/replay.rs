@@ -45,6 +45,7 @@ replayed! {
     the_corpus_of_json_passes: "json",
     the_corpus_of_routes_passes: "routes",
     the_corpus_of_filters_passes: "filters",
+    the_corpus_of_authz_passes: "authz",
     the_corpus_of_configuration_passes: "configuration",
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Whether an action may be done, and what decided it in the words of the audit record: `scope orders.read`,
-/// `role admin|ops`, `level high`, `acl group:ops`, `rule …`.
+/// `role admin|ops`, `level high`, `acl group:ops`, `rule …`. There is no fourth answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision<'p> {
     /// It may.

@@ -22,7 +22,16 @@ pub struct PolicySpec {
     pub scopes: Option<Vec<String>>,
     /// At least this.
     pub level: Option<Level>,
-    /// An expression that must be true.
+    /// An expression (Common Expression Language) that must be true; what cannot be computed refuses. It names
+    ///
+    /// - `principal.subject`, `.roles`, `.scopes`, `.level` (of this request), `.credential`, `.claims.NAME`,
+    /// - `request.method`, `.scheme`, `.host` (lower case, without a port), `.path` (canonical), `.query.NAME` (a parameter that
+    ///   is there once), `.headers['name']` (lower case; several fields joined with a comma), `.client` (a text), `.time`
+    ///   (seconds since 1970),
+    ///
+    /// with the operators of the language, `has`, `size`, `contains`, `startsWith`, `endsWith`, `matches` (a literal regular
+    /// expression), `lowerAscii`, `int`, `uint`, `double`, `string`, `bool`, and the loops `all`, `exists`, `exists_one` and
+    /// `filter`. Its length, its depth and what an evaluation may take are bound.
     pub rule: Option<String>,
     /// A list of which one line must be for the principal and the action. An empty list is for nobody.
     pub acl: Option<Vec<LineSpec>>,

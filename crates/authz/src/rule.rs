@@ -25,12 +25,12 @@ use crate::rule::value::Work;
 
 /// What one evaluation may take: about one for each value that is read, for each 16 bytes of it and for each element; and
 /// [`STEP`] for each step of a loop.
-const WORK: u32 = 20_000;
+const WORK: u32 = 50_000;
 
-/// What a step of a loop takes.
+/// What a step of a loop takes, besides one for each part of its condition.
 const STEP: u32 = 16;
 
-/// The name of what counts the steps of loops. Nobody can write it.
+/// The beginning of the names that count the steps of loops; what follows is what a step takes. Nobody can write them.
 const COUNT: &str = "@count";
 
 /// A checked expression.
@@ -122,8 +122,8 @@ struct Variables<'a> {
 impl VariableResolver for Variables<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let place = variable.strip_prefix('@')?;
-        if variable == COUNT {
-            return Some(CowVal::owned(CelBool::from(self.work.take(STEP))));
+        if let Some(units) = variable.strip_prefix(COUNT) {
+            return Some(CowVal::owned(CelBool::from(self.work.take(units.parse().unwrap_or(STEP)))));
         }
         let place: u32 = place.parse().ok()?;
         let slot = self.slots.get(usize::try_from(place).ok()?)?;
@@ -142,7 +142,9 @@ impl Variables<'_> {
             ExecutionError::UndeclaredReference(_) => {
                 let place = usize::try_from(self.failed.load(Ordering::Relaxed)).ok();
                 let slot = place.and_then(|place| self.slots.get(place));
-                let why = slot.and_then(|slot| Some(format!("{slot} {}", slot.value(self.facts, &self.work).err()?)));
+                let why = slot.and_then(|slot| {
+                    Some(format!("{} {}", shortened(&slot.to_string(), 160), slot.value(self.facts, &self.work).err()?))
+                });
                 why.unwrap_or_else(|| "something in it has no value".to_owned())
             }
             ExecutionError::NoSuchKey(_) => "a key is not there".to_owned(),
@@ -162,5 +164,7 @@ impl Variables<'_> {
     }
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

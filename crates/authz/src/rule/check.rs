@@ -8,17 +8,20 @@ use cel::common::ast::{
 
 use crate::decision::shortened;
 use crate::invalid::{Mistake, did_you_mean};
-use crate::rule::COUNT;
 use crate::rule::function::Pattern;
 use crate::rule::kind::Kind;
 use crate::rule::parse::Placed;
 use crate::rule::slot::{Slot, Step};
+use crate::rule::{COUNT, STEP};
 
 /// How deep a checked expression may be; evaluation goes as deep.
 const DEEPEST: usize = 40;
 
 /// How many loops may stand in each other.
 const LOOPS: usize = 3;
+
+/// How many steps a claim may be away.
+const STEPS: usize = 16;
 
 const ROOTS: [&str; 2] = ["principal", "request"];
 const PRINCIPAL: [&str; 6] = ["subject", "roles", "scopes", "level", "credential", "claims"];
@@ -48,7 +51,7 @@ pub(crate) fn check(
     text: &str,
     source: &SourceInfo,
 ) -> Result<(IdedExpr, Vec<Slot>), Vec<Placed>> {
-    let mut checker = Checker { text, source, slots: Vec::new(), mistakes: Vec::new(), loops: Vec::new() };
+    let mut checker = Checker { text, source, slots: Vec::new(), mistakes: Vec::new(), loops: Vec::new(), parts: 0 };
     let id = expression.id;
     let (expression, kind) = checker.walk(expression, 0);
     if checker.mistakes.is_empty() && !kind.may_be(&[Kind::Bool]) {
@@ -64,6 +67,8 @@ struct Checker<'a> {
     mistakes: Vec<Placed>,
     /// The variables of the loops around.
     loops: Vec<(String, Kind)>,
+    /// How many parts were walked.
+    parts: u32,
 }
 
 type Walked = (IdedExpr, Kind);
@@ -71,6 +76,7 @@ type Walked = (IdedExpr, Kind);
 impl Checker<'_> {
     fn walk(&mut self, expression: IdedExpr, depth: usize) -> Walked {
         let id = expression.id;
+        self.parts = self.parts.saturating_add(1);
         if depth > DEEPEST {
             self.refuse(id, Mistake::new(format!("the expression is deeper than {DEEPEST} steps")));
             return (IdedExpr::default(), Kind::Any);
@@ -182,6 +188,9 @@ impl Checker<'_> {
         match (of, step) {
             (Slot::Claim(mut path), step) if !path.is_empty() || matches!(step, Step::Member(_)) => {
                 path.push(step.clone());
+                if path.len() > STEPS {
+                    self.refuse(id, Mistake::new(format!("the claim is more than {STEPS} steps away")));
+                }
                 Some(Slot::Claim(path))
             }
             (Slot::Headers, Step::Member(name)) => Some(self.header(id, name)),
@@ -459,10 +468,12 @@ impl Checker<'_> {
         };
         let condition_id = condition.id;
         self.loops.push((name, element));
+        let before = self.parts;
         let (walked, kind) = self.walk(std::mem::take(condition), depth + 1);
         self.loops.pop();
         self.want_bool(condition_id, kind);
-        let count = IdedExpr { id: condition_id, expr: Expr::Ident(COUNT.to_owned()) };
+        let units = self.parts.saturating_sub(before).saturating_add(STEP);
+        let count = IdedExpr { id: condition_id, expr: Expr::Ident(format!("{COUNT}{units}")) };
         let args = vec![count, walked];
         *condition = IdedExpr {
             id: condition_id,

@@ -170,9 +170,7 @@ impl Slot {
     fn is_there(&self, facts: &Facts<'_>) -> Result<bool, Lack> {
         match self {
             Self::Claim(path) => match path.split_last() {
-                Some((Step::Member(name), parents)) if parents.is_empty() => {
-                    Ok(facts.principal.claims.contains_key(name))
-                }
+                Some((Step::Member(name), [])) => Ok(facts.principal.claims.contains_key(name)),
                 Some((Step::Member(name), parents)) => match claim(&facts.principal.claims, parents)? {
                     Value::Object(members) => Ok(members.contains_key(name)),
                     _ => Err("is no member of a map"),

@@ -234,6 +234,11 @@ fn an_expression_has_bounds() {
     {
         drop(Rule::new(&chain));
     }
+    let claim = |steps: usize| format!("principal.claims{} == 1", ".a".repeat(steps));
+    assert!(Rule::new(&claim(16)).is_ok());
+    assert_eq!(refusal(&claim(17)), "49: the claim is more than 16 steps away");
+    let why = ask(&format!("principal.claims.{} == 1", "a".repeat(1000))).unwrap_err();
+    assert!(why.chars().count() < 200 && why.ends_with("… is missing"), "{why}");
     // Many alternatives are no depth.
     let many = (0..60).map(|at| format!("principal.subject == 'u{at}'")).collect::<Vec<_>>().join(" || ");
     assert_eq!(ask(&many), Ok(false));
