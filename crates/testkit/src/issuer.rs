@@ -3,6 +3,7 @@
 //! again on the same port.
 
 mod answer;
+mod forgeries;
 mod protocol;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -139,6 +140,13 @@ impl Issuer {
     /// The claims that [`Issuer::token`] signs, for a key of another's.
     pub fn claims(&self, changes: Value) -> Value {
         self.protocol().claims(changes)
+    }
+
+    /// Tokens that nobody must take for the issuer's, each with what is wrong with it. They fit a reader that wants this
+    /// issuer, the audience `gateway`, the signing key's algorithm (an asymmetric one) and a subject; [`Issuer::token`] is
+    /// the good one they are made of. All can stand in a header field.
+    pub fn forgeries(&self) -> Vec<(String, String)> {
+        forgeries::all(&self.key(), &self.claims(json!({})))
     }
 
     /// A token that says nothing. It is active for introspection, which tells these claims in place of the usual ones,

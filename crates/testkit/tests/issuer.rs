@@ -7,6 +7,8 @@
     reason = "whatever goes wrong in a test is a failed test"
 )]
 
+use std::collections::BTreeSet;
+
 use gwanmun_testkit::{Answer, Connection, Issuer, Jws, Message, TokenKey};
 use serde_json::json;
 
@@ -28,6 +30,34 @@ async fn tokens_are_good_by_the_published_keys_and_old_ones_are_not_after_a_rota
     assert!(Jws::verified(&token, &published).is_err());
     assert!(Jws::verified(&issuer.token(json!({})), &published).is_ok());
     assert_eq!(issuer.calls("jwks"), 2);
+}
+
+#[tokio::test]
+async fn every_forgery_is_another_and_has_a_fault() {
+    // Written anew it must be the same: so nothing is said twice.
+    let object = |bytes: &[u8]| {
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes).ok()?;
+        (serde_json::to_vec(&object).unwrap() == bytes).then_some(json!(object))
+    };
+    let reader = |issuer: &Issuer, token: &str| {
+        let jws = Jws::verified(token, &issuer.jwks()).ok()?;
+        let (header, claims) = (object(&jws.header)?, object(&jws.payload)?);
+        let plain = header["crit"].is_null() && header["b64"].is_null();
+        let timely = claims["exp"].as_u64()? > 1_000_000_000 && claims["nbf"].is_null();
+        let fits = claims["iss"] == issuer.url() && claims["aud"] == "gateway";
+        (plain && timely && fits && !claims["sub"].as_str()?.is_empty()).then_some(())
+    };
+    for algorithm in ["ES256", "EdDSA", "RS256"] {
+        let issuer = Issuer::with_keys([TokenKey::new(algorithm, "k1")]).await;
+        assert!(reader(&issuer, &issuer.token(json!({}))).is_some());
+        let forgeries = issuer.forgeries();
+        for (what, token) in &forgeries {
+            assert!(token.bytes().all(|byte| byte.is_ascii_graphic()), "{what}");
+            assert!(reader(&issuer, token).is_none(), "{algorithm} with {what} is good: {:?}", Jws::read(token));
+        }
+        let (names, tokens): (BTreeSet<_>, BTreeSet<_>) = forgeries.iter().cloned().unzip();
+        assert_eq!((names.len(), tokens.len()), (forgeries.len(), forgeries.len()));
+    }
 }
 
 #[tokio::test]
