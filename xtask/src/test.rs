@@ -25,14 +25,14 @@ const TOOLS: &[Tool] = &[
     tool("redis-cli", "redis-tools"),
 ];
 
-/// What the slow tier needs besides: others to compare with, an attacker, an authorization server. The second package of
-/// that keeps Debian from installing a database client for it.
+/// What the slow tier needs besides: others to compare with, an attacker, an authorization server. That one needs a package
+/// for its database, and Debian would take another database's if it were not told.
 const SLOW_TOOLS: &[Tool] = &[
     tool("nginx", "nginx"),
     tool("haproxy", "haproxy"),
     tool("slowhttptest", "slowhttptest"),
     tool("glewlwyd", "glewlwyd"),
-    tool("glewlwyd", "dbconfig-no-thanks"),
+    tool("glewlwyd", "dbconfig-sqlite3"),
     tool("sqlite3", "sqlite3"),
 ];
 

@@ -2,23 +2,29 @@
 //! tier.
 
 use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use crate::base64url;
 use crate::connection::Connection;
 use crate::free_port::free_address;
 use crate::log::Log;
 use crate::message::Message;
+use crate::patience::eventually;
 use crate::process::Process;
 use crate::token_key::TokenKey;
 
 /// Its tables and its administrator, as Debian's package brings them.
 const SCHEMA: &str = "/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3";
+
+/// How often another port is tried.
+const TRIES: usize = 20;
 
 /// The path of the administration and, below it, of what clients ask.
 const API: &str = "/api";
@@ -47,18 +53,8 @@ impl Glewlwyd {
         let schema = File::open(SCHEMA).unwrap_or_else(|error| panic!("is glewlwyd installed? {SCHEMA}: {error}"));
         let made = Command::new("sqlite3").arg(&database).stdin(schema).status();
         assert!(made.is_ok_and(|status| status.success()), "no database");
-        let address = free_address();
-        let file = folder.path().join("glewlwyd.conf");
-        fs::write(&file, configuration(address, &database)).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "glewlwyd", "--config-file"]).arg(&file);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let log = Log::of(child.stdout.take().unwrap());
-        let process = Process::of(child);
-        let started = |line: &Value| line.as_str().is_some_and(|line| line.contains("Glewlwyd started"));
-        log.line(started).await;
-        let mut server = Self { _process: process, _folder: folder, address, session: String::new() };
-        server.log_in().await;
+        let (process, address, session) = serve(folder.path(), &database).await;
+        let server = Self { _process: process, _folder: folder, address, session };
         server.administer("POST", "/mod/plugin/", &plugin(address, &key(algorithm))).await;
         for scope in ["orders.read", "orders.write"] {
             server
@@ -112,26 +108,53 @@ impl Glewlwyd {
         self.administer("PUT", "/mod/plugin/oidc/reset", &json!({})).await;
     }
 
-    async fn log_in(&mut self) {
-        let administrator = json!({"username": "admin", "password": "password"});
-        let answer = self.administer("POST", "/auth", &administrator).await;
-        let cookie = answer.header("set-cookie").unwrap_or_else(|| panic!("no session in {answer:?}"));
-        self.session = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap_or_default());
-    }
-
-    async fn administer(&self, method: &str, path: &str, body: &Value) -> Message {
-        let (body, session, address) = (body.to_string(), &self.session, self.address);
-        let request = format!(
-            "{method} {API}{path} HTTP/1.1\r\nHost: {address}\r\n{session}Content-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut connection = Connection::tcp(address).await;
-        connection.send(request).await;
-        let answer = connection.answer().await;
+    async fn administer(&self, method: &str, path: &str, body: &Value) {
+        let answer = administer(self.address, method, path, &self.session, body).await.unwrap();
         assert_eq!(answer.status(), 200, "{method} {path}: {answer:?}");
-        answer
     }
+}
+
+/// The server on a port that nobody was quicker to take, and a session of its administrator.
+async fn serve(folder: &Path, database: &Path) -> (Process, SocketAddr, String) {
+    for _ in 0..TRIES {
+        let (address, file) = (free_address(), folder.join("glewlwyd.conf"));
+        fs::write(&file, configuration(address, database)).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "glewlwyd", "--config-file"]).arg(&file);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let log = Log::of(child.stdout.take().unwrap());
+        let process = Process::of(child);
+        // It says that it has started before it listens; and whoever answers on the port may be another.
+        let session = eventually("glewlwyd", async || match log_in(address).await {
+            Some(session) => Some(Some(session)),
+            None if log.text().contains("Glewlwyd stopped") => Some(None),
+            None => None,
+        });
+        if let Some(session) = session.await {
+            return (process, address, session);
+        }
+    }
+    panic!("glewlwyd did not start on {TRIES} ports");
+}
+
+/// The field that makes a request one of the administrator's.
+async fn log_in(address: SocketAddr) -> Option<String> {
+    let administrator = json!({"username": "admin", "password": "password"});
+    let answer = administer(address, "POST", "/auth", "", &administrator).await.ok()?;
+    let cookie = answer.header("set-cookie").filter(|_| answer.status() == 200)?;
+    Some(format!("Cookie: {}\r\n", cookie.split(';').next()?))
+}
+
+async fn administer(address: SocketAddr, method: &str, path: &str, session: &str, body: &Value) -> io::Result<Message> {
+    let body = body.to_string();
+    let length = body.len();
+    let mut connection = Connection::plain(TcpStream::connect(address).await?);
+    let request = format!(
+        "{method} {API}{path} HTTP/1.1\r\nHost: {address}\r\n{session}Content-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    connection.try_send(request).await?;
+    connection.try_answer(method).await
 }
 
 fn issuer(address: SocketAddr) -> String {

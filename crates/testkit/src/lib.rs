@@ -1,7 +1,7 @@
 //! What the tests of the gateway stand on: the real binary as a process ([`Gateway`]), services behind it ([`Upstream`],
-//! [`Script`]), authorization servers ([`Issuer`],
-//! [`OidcProvider`], [`Glewlwyd`]), clients in front of it ([`Connection`], [`Http2`]) and certificates ([`Authority`]). Development only: a
-//! failure here is a panic with the reason in it, and every wait ends at [`PATIENCE`].
+//! [`Script`]), authorization servers ([`Issuer`], [`OidcProvider`], [`Glewlwyd`]), clients in front of it ([`Connection`],
+//! [`Http2`]) and certificates ([`Authority`]). Development only: a failure here is a panic with the reason in it, and every
+//! wait ends at [`PATIENCE`].
 
 #![allow(
     clippy::unwrap_used,
