@@ -264,9 +264,21 @@ fn a_connection_closed_while_it_was_kept_costs_no_call() {
     let client = client(Settings::default());
     alone(async {
         let server = Server::start().await;
-        let (first, _) = tokio::join!(client.call(get(&server.url), None), server.once(FINE));
+        let serve = async {
+            let mut stream = server.accept().await;
+            request(&mut stream).await;
+            stream.write_all(FINE.as_bytes()).await.unwrap();
+            stream
+        };
+        let (first, stream) = tokio::join!(client.call(get(&server.url), None), serve);
         assert_eq!(first.unwrap().status(), 200);
-        let (second, _) = tokio::join!(client.call(post(&server.url), None), server.once(FINE));
+        kept(&client, &server.url).await;
+        // The thread is busy with something else while the connection is closed and the next call begins.
+        let (free, busy) = std::sync::mpsc::channel::<()>();
+        client.outbound.spawn(async move { busy.recv() }).unwrap();
+        drop(stream);
+        let free = async { free.send(()).unwrap() };
+        let (second, (), _) = tokio::join!(client.call(post(&server.url), None), free, server.once(FINE));
         assert_eq!(second.unwrap().status(), 200);
     });
 }
