@@ -30,19 +30,25 @@ pub(crate) struct Configuration {
 
 /// Reads `files` and the environment, to look at them: nobody is spoken to.
 pub(crate) fn from_files(registry: &Registry, files: &[PathBuf]) -> Configuration {
-    to_run(registry, files, &Lasting::new(Network::Offline))
+    to_run(registry, files, &Lasting::new(Network::Offline), |_| {})
 }
 
-/// Reads `files` and the environment, to run what they say; `lasting` is what earlier ones have left.
-pub(crate) fn to_run(registry: &Registry, files: &[PathBuf], lasting: &Lasting) -> Configuration {
-    compiled(registry, load(files, &Environment::from_process(), &MERGE), lasting)
+/// Reads `files` and the environment, to run what they say; `lasting` is what earlier ones have left. `prepare` is called
+/// before anything is opened.
+pub(crate) fn to_run(
+    registry: &Registry,
+    files: &[PathBuf],
+    lasting: &Lasting,
+    prepare: impl FnOnce(&GatewaySpec),
+) -> Configuration {
+    compiled(registry, load(files, &Environment::from_process(), &MERGE), lasting, prepare)
 }
 
 /// Reads a text that is not in a file.
 pub(crate) fn from_text(registry: &Registry, name: &str, text: &str) -> Configuration {
     let texts = [(name.to_owned(), text.to_owned())];
     let loaded = load_texts(&texts, &Environment::from_pairs::<String, String>([]), &MERGE);
-    compiled(registry, loaded, &Lasting::new(Network::Offline))
+    compiled(registry, loaded, &Lasting::new(Network::Offline), |_| {})
 }
 
 impl Configuration {
@@ -77,7 +83,12 @@ fn set_aside_spring(document: &mut Node, diagnostics: &mut Diagnostics) {
     });
 }
 
-fn compiled(registry: &Registry, loaded: Loaded, lasting: &Lasting) -> Configuration {
+fn compiled(
+    registry: &Registry,
+    loaded: Loaded,
+    lasting: &Lasting,
+    prepare: impl FnOnce(&GatewaySpec),
+) -> Configuration {
     let Loaded { mut document, sources, mut diagnostics, mut files } = loaded;
     set_aside_spring(&mut document, &mut diagnostics);
     let mut context = Context::new(registry.catalog(), &sources, lasting);
@@ -85,6 +96,7 @@ fn compiled(registry: &Registry, loaded: Loaded, lasting: &Lasting) -> Configura
     let decoded: Option<GatewaySpec> = decode(&document, &mut diagnostics);
     // What could not be decoded was left out: the rest is still checked.
     let spec = decoded.unwrap_or_default();
+    prepare(&spec);
     let plan = compile(&spec, &context, &mut diagnostics);
     let Context { sections, reader, .. } = context;
     Catalog::put_back(&mut document, sections);

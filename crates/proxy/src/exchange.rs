@@ -210,6 +210,8 @@ pub struct Exchange {
     pub host: Option<HeaderValue>,
     /// The target as it came in, canonical: before any filter.
     pub original: PathAndQuery,
+    /// The id of the route that took it, once one has.
+    pub route: Option<Arc<str>>,
     /// Captures of the route's predicates.
     pub variables: Variables,
     /// Which `Host` the upstream gets.
@@ -257,6 +259,7 @@ impl Exchange {
             request,
             host,
             original,
+            route: None,
             variables: Variables::default(),
             upstream_host: UpstreamHost::default(),
             destination: None,

@@ -91,6 +91,7 @@ pub async fn handle(plan: &Plan, exchange: &mut Exchange, forward: &impl Forward
             break 'answer Err(Fault::new(Code::Internal, "the router names a route that is not there"));
         };
         route = Some(taken);
+        exchange.route = Some(Arc::clone(&taken.id));
         exchange.variables = variables;
         for planned in taken.filters.iter() {
             let outcome = settle(planned.filter.request(exchange)).await;

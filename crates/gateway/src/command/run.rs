@@ -29,7 +29,9 @@ const TIDY: Duration = Duration::from_secs(1);
 /// Serves until a signal says stop.
 pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
     let lasting = Lasting::new(Network::Online);
-    let mut configuration = to_run(registry, files, &lasting);
+    let mut configuration = to_run(registry, files, &lasting, |spec| {
+        logs::init(level(spec.telemetry.logs.level), format(spec.telemetry.logs.format));
+    });
     configuration.complain();
     let Some(plan) = configuration.plan.take() else { return Outcome::AtFault };
     if configuration.spec.listeners.is_empty() {
@@ -37,7 +39,6 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         return Outcome::AtFault;
     }
     let spec = &configuration.spec;
-    logs::init(level(spec.telemetry.logs.level), format(spec.telemetry.logs.format));
     let _in_background = match logs::in_background() {
         Ok(guard) => guard,
         Err(error) => return could_not_start("the application log", &error),

@@ -75,7 +75,7 @@ impl Fixed {
 impl Running<'_> {
     /// Reads the files again and takes them over; one with mistakes changes nothing. Returns what was read.
     pub(super) fn reload(&mut self, cause: Cause) -> Files {
-        let mut configuration = to_run(self.registry, self.files, self.lasting);
+        let mut configuration = to_run(self.registry, self.files, self.lasting, |_| {});
         configuration.complain();
         let files = std::mem::take(&mut configuration.files);
         match self.take_over(&mut configuration) {
