@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use gwanmun_core::Level;
+use gwanmun_core::{Level, Principal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a Passport says. Borrowed where one is made, owned where one was read.
@@ -23,6 +23,27 @@ pub struct Content<'a> {
     pub actor: Option<Cow<'a, str>>,
     /// Where the request came from.
     pub requester: Requester<'a>,
+}
+
+impl<'a> Content<'a> {
+    /// What a principal alone tells: no device, no address.
+    pub fn of(principal: &'a Principal, txn: &'a str) -> Self {
+        let authn = Cow::Owned(format!("urn:gwanmun:authn:{}", principal.credential_kind()));
+        Self {
+            txn: Cow::Borrowed(txn),
+            subject: Cow::Borrowed(&principal.subject),
+            scopes: Cow::Borrowed(&principal.scopes),
+            user: User {
+                id: Cow::Borrowed(&principal.subject),
+                roles: Cow::Borrowed(&principal.roles),
+                level: principal.level,
+                source: Cow::Borrowed(&principal.credential),
+            },
+            device: None,
+            actor: None,
+            requester: Requester { authn, role: Cow::Borrowed("none"), ..Requester::default() },
+        }
+    }
 }
 
 /// The user section of `tctx`.
@@ -93,5 +114,22 @@ mod level {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::Error> {
         Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_tells_who_calls_and_how_sure_that_is() {
+        let mut principal = Principal::new("u1", "jwt:corp", Level::High);
+        principal.roles = vec!["member".to_owned()];
+        principal.scopes = vec!["orders.read".to_owned()];
+        let content = Content::of(&principal, "t1");
+        assert_eq!((&*content.txn, &*content.subject, &*content.user.id), ("t1", "u1", "u1"));
+        assert_eq!((&*content.user.source, content.user.level), ("jwt:corp", Level::High));
+        assert_eq!((&*content.user.roles, &*content.scopes), (&*principal.roles, &*principal.scopes));
+        assert_eq!((&*content.requester.authn, &*content.requester.role), ("urn:gwanmun:authn:jwt", "none"));
     }
 }

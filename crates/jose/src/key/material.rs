@@ -81,6 +81,7 @@ impl Material {
                 ParsedPublicKey::new(verification, point).map_err(|_| KeyError::NotAKey)
             }
             Self::Ed25519 { x } => match (algorithm, x.len()) {
+                (Algorithm::EdDsa, 32) if has_small_order(x) => Err(KeyError::NotAKey),
                 (Algorithm::EdDsa, 32) => ParsedPublicKey::new(&signature::ED25519, x).map_err(|_| KeyError::NotAKey),
                 (Algorithm::EdDsa, _) => Err(KeyError::NotAKey),
                 _ => Err(unfit),
@@ -146,6 +147,26 @@ fn rsa(algorithm: Algorithm) -> Option<&'static RsaParameters> {
     }
 }
 
+/// Points of Ed25519 for which a signature over anything can be written down without a secret. RFC 8032 section 5.1.7
+/// does not refuse them. They are known with either sign, and as they are spelled beyond the prime.
+fn has_small_order(x: &[u8]) -> bool {
+    const EIGHTH: [u8; 32] = [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ];
+    const OTHER_EIGHTH: [u8; 32] = [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ];
+    let [low, middle @ .., last] = x else { return true };
+    let last = last & 0x7f;
+    let is = |known: [u8; 32]| matches!(known, [a, ref b @ .., c] if a == *low && b == middle && c == last);
+    // 0 and 1; then p - 1, and p and p + 1, which are 0 and 1 again.
+    let is_near_zero = *low <= 1 && last == 0 && middle.iter().all(|byte| *byte == 0);
+    let is_near_prime = matches!(low, 0xec..=0xee) && last == 0x7f && middle.iter().all(|byte| *byte == 0xff);
+    is_near_zero || is_near_prime || is(EIGHTH) || is(OTHER_EIGHTH)
+}
+
 /// The length of a number without leading zeroes.
 fn bits(number: &[u8]) -> usize {
     let unused = number.first().map_or(0, |first| usize::try_from(first.leading_zeros()).unwrap_or(0));
@@ -164,4 +185,44 @@ fn is_odd(number: &[u8]) -> bool {
 fn without_zeroes(number: &[u8]) -> &[u8] {
     let zeroes = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeroes..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_of_small_order_are_no_keys() {
+        let of = |low: u8, middle: u8, last: u8| {
+            let mut x = vec![middle; 32];
+            (x[0], x[31]) = (low, last);
+            Material::Ed25519 { x }
+        };
+        for last in [0x00, 0x80] {
+            for low in [0, 1] {
+                assert_eq!(of(low, 0, last).prepare(Algorithm::EdDsa).err(), Some(KeyError::NotAKey));
+            }
+            for low in [0xec, 0xed, 0xee] {
+                assert_eq!(of(low, 0xff, last | 0x7f).prepare(Algorithm::EdDsa).err(), Some(KeyError::NotAKey));
+            }
+        }
+        let of_order_eight = [
+            "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+            "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_IU",
+            "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+            "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o",
+        ];
+        for x in of_order_eight {
+            let x = base64url::decode(x.as_bytes()).unwrap();
+            assert_eq!(Material::Ed25519 { x }.prepare(Algorithm::EdDsa).err(), Some(KeyError::NotAKey));
+        }
+    }
+
+    #[test]
+    fn with_a_key_of_order_one_one_signature_would_do_for_everything() {
+        let mut neutral = [0; 64];
+        neutral[0] = 1;
+        let key = ParsedPublicKey::new(&signature::ED25519, &neutral[..32]).unwrap();
+        assert!(key.verify_sig(b"anything", &neutral).is_ok());
+    }
 }
