@@ -420,6 +420,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_renamed_by_somebody_else_is_ended_and_the_next_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        let log = open(&file).unwrap();
+        record(&log, &["u1"]);
+        let old = folder.path().join("audit.jsonl.1");
+        fs::rename(&file, &old).unwrap();
+        fs::write(&file, "").unwrap();
+        assert_eq!(record(&log, &["u2"]), [Ok(())]);
+        log.close();
+        assert!(fs::read_to_string(&old).unwrap().lines().last().unwrap().contains("\"reason\":\"rotate\""));
+        assert_eq!(verified(&[&old, &file]).lines, 6);
+        let alone = verified(&[&file]);
+        assert_eq!((alone.lines, alone.follows.map(|(last, _)| last)), (3, Some(3)));
+    }
+
+    #[test]
     fn what_a_crash_has_cut_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.jsonl");
@@ -535,9 +552,9 @@ mod tests {
         let kid = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
         let key = PublicKey::read(pem).unwrap();
         assert_eq!((verified(&[&file]).keys, key.kid()), (vec![(kid.to_owned(), 2)], kid));
-        verify(&[file.clone()], &[key], |_| ()).unwrap();
+        verify(std::slice::from_ref(&file), &[key], |_| ()).unwrap();
         let other = PublicKey::read(Signer::generate().unwrap().public().as_bytes()).unwrap();
-        let told = verify(&[file.clone()], &[other], |_| ()).unwrap_err().to_string();
+        let told = verify(std::slice::from_ref(&file), &[other], |_| ()).unwrap_err().to_string();
         assert!(told.ends_with(&format!("audit.jsonl:1: the head is signed by another key, {kid}")), "{told}");
         let settings = Settings { key: Some(Secret::new(b"no key".to_vec())), ..settings };
         assert!(matches!(AuditLog::open(settings, clock(), &Tallies::default()), Err(Unopened::Key(_))));

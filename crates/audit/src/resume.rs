@@ -40,3 +40,47 @@ pub(crate) fn read(begin: u64, bytes: &[u8]) -> Result<End, (u64, Flaw)> {
     }
     Ok(End { chain: walk.chain(), length: place, torn: torn.to_vec(), is_closed: walk.seen().is_closed })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::stamp::Stamp;
+
+    /// Lines that follow each other, and the chain after them.
+    fn log(lines: usize) -> (Vec<u8>, Chain) {
+        let (mut out, mut stamp, mut chain) = (Vec::new(), Stamp::new(), Chain::BEGINNING);
+        for _ in 0..lines {
+            chain.push_line(&mut out, &mut stamp, UNIX_EPOCH, br#""event":"authorize","decision":"deny"}"#);
+        }
+        (out, chain)
+    }
+
+    #[test]
+    fn a_log_goes_on_from_wherever_its_end_was_read() {
+        let (bytes, chain) = log(5);
+        let length = u64::try_from(bytes.len()).unwrap();
+        let last_line = bytes.len() / 5 + 1;
+        for begin in 0..bytes.len() - last_line {
+            let end = read(u64::try_from(begin).unwrap(), &bytes[begin..]).unwrap();
+            assert_eq!(end, End { chain: Some(chain), length, torn: Vec::new(), is_closed: false });
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_is_told_apart() {
+        let (bytes, chain) = log(2);
+        let length = u64::try_from(bytes.len()).unwrap();
+        let end = read(0, &[&bytes[..], b"{\"seq\":3"].concat()).unwrap();
+        assert_eq!(end, End { chain: Some(chain), length, torn: b"{\"seq\":3".to_vec(), is_closed: false });
+        let end = read(0, b"{").unwrap();
+        assert_eq!(end, End { chain: None, length: 0, torn: b"{".to_vec(), is_closed: false });
+    }
+
+    #[test]
+    fn an_end_without_a_line_is_no_log() {
+        assert_eq!(read(7, &[b'x'; 100]), Err((7, Flaw::TooLong)));
+        assert!(matches!(read(0, b"hello\n"), Err((0, Flaw::Malformed { .. }))));
+    }
+}

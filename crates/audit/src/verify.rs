@@ -124,7 +124,7 @@ pub fn verify(files: &[PathBuf], keys: &[PublicKey], mut tell: impl FnMut(Progre
             walk.step(place, &line).map_err(broken)?;
             progress.lines += 1;
             progress.bytes += u64::try_from(read).unwrap_or(u64::MAX);
-            if progress.lines % TELL_EVERY == 0 {
+            if progress.lines.is_multiple_of(TELL_EVERY) {
                 tell(progress);
             }
         }

@@ -176,9 +176,9 @@ impl<S: Storage> Writer<S> {
         let written = self.ledger.append(&bodies, lost);
         let is_late = began.elapsed() > self.shared.patience;
         // Whoever gave up meanwhile was refused, so the line must not stay.
-        let all_wait = batch.iter().fold(true, |all, entry| entry.place.decide() && all);
+        let gave_up = batch.iter().filter(|entry| !entry.place.decide()).count();
         let outcome = match &written {
-            Ok(_) if !is_late && all_wait => Ok(()),
+            Ok(_) if !is_late && gave_up == 0 => Ok(()),
             Ok(_) => Err(Unavailable::Slow),
             Err(error) => Err(Unavailable::Failed(error.kind())),
         };
