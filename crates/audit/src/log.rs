@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use gwanmun_core::{Clock, Secret, Tallies, Tally};
+use gwanmun_core::{Clock, Code, Fault, Secret, Tallies, Tally};
 use gwanmun_jose::KeyError;
 use tokio::sync::oneshot;
 
@@ -29,7 +29,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(1);
 
 /// What an audit log is opened with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
     /// The file; it is made where there is none.
@@ -108,6 +108,13 @@ impl fmt::Display for Unavailable {
 }
 
 impl std::error::Error for Unavailable {}
+
+/// What a request is answered that cannot be recorded.
+impl From<Unavailable> for Fault {
+    fn from(why: Unavailable) -> Self {
+        Self::new(Code::AuditUnavailable, why.to_string())
+    }
+}
 
 /// Why a log cannot be opened.
 #[derive(Debug)]

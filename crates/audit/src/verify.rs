@@ -1,9 +1,11 @@
 //! Verifies a whole log: files that follow each other, read once from beginning to end.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::chain::Chain;
 use crate::flaw::Flaw;
@@ -15,6 +17,9 @@ pub(crate) const LONGEST_LINE: usize = 64 * 1024;
 const BUFFER: usize = 1024 * 1024;
 /// After how many lines progress is told.
 const TELL_EVERY: u64 = 1 << 14;
+/// How often, and how long, the rest of a line is waited for that is being written.
+const MOST_WAITS: u32 = 500;
+const A_LITTLE: Duration = Duration::from_millis(1);
 
 /// Where a verification is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,13 +110,13 @@ pub fn verify(files: &[PathBuf], keys: &[PublicKey], mut tell: impl FnMut(Progre
         Unverified::Broken { file, line, flaw }
     };
     for (index, file) in files.iter().enumerate() {
-        let mut reader = BufReader::with_capacity(BUFFER, File::open(file).map_err(unreadable(file))?);
+        let opened = File::open(file).map_err(unreadable(file))?;
+        let mut reader = BufReader::with_capacity(BUFFER, &opened);
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
             let place = (index, number);
-            let most = u64::try_from(LONGEST_LINE + 1).unwrap_or(u64::MAX);
-            let read = reader.by_ref().take(most).read_until(b'\n', &mut line).map_err(unreadable(file))?;
+            let read = read_line(&mut reader, &mut line, is_being_written(&opened)).map_err(unreadable(file))?;
             if read == 0 {
                 break;
             }
@@ -134,6 +139,36 @@ pub fn verify(files: &[PathBuf], keys: &[PublicKey], mut tell: impl FnMut(Progre
     Ok(summary(walk.seen(), begin, end))
 }
 
+/// Appends the next line to `line`, with its newline if it has one, and tells its length. Where the file ends within it,
+/// `goes_on` is asked whether to read on.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, mut goes_on: impl FnMut() -> bool) -> io::Result<usize> {
+    loop {
+        let most = u64::try_from(LONGEST_LINE + 1 - line.len()).unwrap_or(0);
+        reader.by_ref().take(most).read_until(b'\n', line)?;
+        if line.is_empty() || line.ends_with(b"\n") || line.len() > LONGEST_LINE || !goes_on() {
+            return Ok(line.len());
+        }
+    }
+}
+
+/// Whether a gateway writes to the file, so that the rest of a line is about to come. It is waited for a little.
+fn is_being_written(file: &File) -> impl FnMut() -> bool {
+    let mut asked = 0;
+    move || {
+        asked += 1;
+        let is_locked = match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Error(_)) => false,
+            // Whoever wants to write shall not be kept from it.
+            Ok(()) => file.unlock().is_err(),
+        };
+        if is_locked {
+            thread::sleep(A_LITTLE);
+        }
+        is_locked && asked < MOST_WAITS
+    }
+}
+
 fn unreadable(file: &Path) -> impl FnOnce(io::Error) -> Unverified {
     move |error| Unverified::Unreadable { file: file.to_owned(), error }
 }
@@ -151,5 +186,47 @@ fn summary(seen: &Seen, begin: Chain, end: Chain) -> Summary {
         torn: seen.torn,
         keys: seen.keys.clone(),
         is_closed: seen.is_closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// Gives what has come, and an end of file in between.
+    struct Growing(VecDeque<&'static [u8]>);
+
+    impl Read for Growing {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let piece = self.0.pop_front().unwrap_or_default();
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_being_written_is_waited_for() {
+        let read = |goes_on: bool| {
+            let mut reader = BufReader::new(Growing([&b"one"[..], b"", b" line\n", b"more"].into()));
+            let mut line = Vec::new();
+            read_line(&mut reader, &mut line, || goes_on).unwrap();
+            String::from_utf8(line).unwrap()
+        };
+        assert_eq!((read(true), read(false)), ("one line\n".to_owned(), "one".to_owned()));
+    }
+
+    #[test]
+    fn only_a_file_with_a_writer_is_waited_for_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let writer = File::create(&path).unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(!is_being_written(&file)());
+        writer.try_lock().unwrap();
+        let mut goes_on = is_being_written(&file);
+        assert!(goes_on());
+        while goes_on() {}
     }
 }
