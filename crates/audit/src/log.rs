@@ -59,6 +59,15 @@ impl Settings {
             patience: Duration::from_secs(1),
         }
     }
+
+    /// Whether the key is one that signs; nothing is opened.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn check(&self) -> Result<(), Unopened> {
+        let Some(pem) = &self.key else { return Ok(()) };
+        Signer::from_pem(pem.expose()).map(drop).map_err(Unopened::Key)
+    }
 }
 
 /// What happens to what cannot be recorded. There is nothing else.

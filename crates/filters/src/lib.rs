@@ -5,8 +5,10 @@ pub mod add_request_header;
 pub mod add_request_headers_if_not_present;
 pub mod add_request_parameter;
 pub mod add_response_header;
+mod audited;
 pub mod dedupe_response_header;
 mod encode;
+mod file_reference;
 mod header_name;
 pub mod map_request_header;
 mod new_path;
@@ -28,6 +30,7 @@ pub mod rewrite_location_response_header;
 pub mod rewrite_path;
 pub mod rewrite_request_parameter;
 pub mod rewrite_response_header;
+pub mod section;
 pub mod secure_headers;
 pub mod set_path;
 pub mod set_request_header;
@@ -42,7 +45,7 @@ mod url_template;
 #[cfg(test)]
 mod fixture;
 
-use gwanmun_proxy::{Catalog, FilterSpec, PredicateSpec};
+use gwanmun_proxy::{Catalog, FilterSpec, PredicateSpec, SectionSpec};
 
 pub use status::StatusSpec;
 
@@ -61,6 +64,7 @@ impl Registry {
     /// Everything the gateway comes with.
     pub fn standard() -> Self {
         let mut registry = Self::empty()
+            .section::<section::audit::AuditSpec>()
             .filter::<add_request_header::AddRequestHeaderSpec>()
             .filter::<add_request_headers_if_not_present::AddRequestHeadersIfNotPresentSpec>()
             .filter::<add_request_parameter::AddRequestParameterSpec>()
@@ -102,6 +106,13 @@ impl Registry {
     #[must_use]
     pub fn predicate<S: PredicateSpec>(mut self) -> Self {
         self.catalog.add_predicate::<S>();
+        self
+    }
+
+    /// Adds a section; it replaces one of the same key. Sections find those that were added before them.
+    #[must_use]
+    pub fn section<S: SectionSpec>(mut self) -> Self {
+        self.catalog.add_section::<S>();
         self
     }
 

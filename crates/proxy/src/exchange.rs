@@ -1,5 +1,6 @@
 //! One request on its way through the gateway and its answer on the way back: what filters see and change.
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::body::Body;
+use crate::filter::LocalBoxFuture;
 use crate::forward::{self, Forwarding};
 use crate::plan::AddressSet;
 use crate::record::Record;
@@ -234,6 +236,8 @@ pub struct Exchange {
     pub passport: Option<HeaderValue>,
     /// What will be logged and counted.
     pub record: Record,
+    /// What has to succeed before the upstream is asked or the client answered.
+    required: Vec<LocalBoxFuture<'static, Result<(), Fault>>>,
     pub(crate) upgrade: Option<Box<Upgrade>>,
     /// How the upstream is told which trace this is.
     pub(crate) trace_formats: TraceFormats,
@@ -271,6 +275,7 @@ impl Exchange {
             consumed: Vec::new(),
             passport: None,
             record,
+            required: Vec::new(),
             upgrade: None,
             trace_formats: TraceFormats::default(),
             tunnel: None,
@@ -282,6 +287,20 @@ impl Exchange {
     pub fn host_name(&self) -> &str {
         let host = self.host.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
         without_port(host)
+    }
+
+    /// Has `done` succeed before the upstream is asked, or the client answered; if it fails, that is the answer. Filters go
+    /// on meanwhile.
+    pub fn require(&mut self, done: impl Future<Output = Result<(), Fault>> + 'static) {
+        self.required.push(Box::pin(done));
+    }
+
+    /// Waits for what is required.
+    pub(crate) async fn settled(&mut self) -> Result<(), Fault> {
+        for done in std::mem::take(&mut self.required) {
+            done.await?;
+        }
+        Ok(())
     }
 
     /// Whether nobody between the client and us could read or change the request: TLS on our listener, a trusted proxy that

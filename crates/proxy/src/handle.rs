@@ -110,8 +110,12 @@ pub async fn handle(plan: &Plan, exchange: &mut Exchange, forward: &impl Forward
                 break 'answer Err(Fault::new(Code::Internal, "the route has no upstream and no filter answered"));
             }
         };
+        if let Err(fault) = exchange.settled().await {
+            break 'answer Err(fault);
+        }
         forward.forward(plan, exchange, target).await
     };
+    let answer = exchange.settled().await.and(answer);
     let mut response = match answer {
         Ok(response) => {
             watch.answered(exchange, &response, None);
