@@ -354,20 +354,25 @@ mod tests {
     use crate::storage::memory::Memory;
     use crate::{PublicKey, Summary, verify};
 
-    const PATIENCE: Duration = Duration::from_millis(50);
+    /// For disks that answer.
+    const LONG: Duration = Duration::from_secs(60);
 
     fn clock() -> Arc<dyn Clock> {
         Arc::new(ManualClock::at(UNIX_EPOCH))
     }
 
-    fn open(file: &Path) -> Result<AuditLog, Unopened> {
-        AuditLog::open(Settings::new(file), clock(), &Tallies::default())
+    fn settings(file: &Path) -> Settings {
+        Settings { patience: LONG, ..Settings::new(file) }
     }
 
-    fn on(memory: &Memory, on_sink_error: OnSinkError, tallies: &Tallies) -> AuditLog {
+    fn open(file: &Path) -> Result<AuditLog, Unopened> {
+        AuditLog::open(settings(file), clock(), &Tallies::default())
+    }
+
+    fn on(memory: &Memory, on_sink_error: OnSinkError, patience: Duration, tallies: &Tallies) -> AuditLog {
         let rules = Rules { signer: Signer::generate().unwrap(), every: 1000, most_bytes: None, clock: clock() };
         let ledger = Ledger::open(memory.clone(), rules, Chain::BEGINNING, 0, b"").unwrap();
-        AuditLog::start(ledger, on_sink_error, PATIENCE, tallies).unwrap()
+        AuditLog::start(ledger, on_sink_error, patience, tallies).unwrap()
     }
 
     /// Records of these actors, all at once.
@@ -423,7 +428,7 @@ mod tests {
     fn a_log_goes_on_after_the_file_that_was_set_aside_last() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.jsonl");
-        let settings = Settings { max_bytes: Some(1), ..Settings::new(&file) };
+        let settings = Settings { max_bytes: Some(1), ..settings(&file) };
         let log = AuditLog::open(settings, clock(), &Tallies::default()).unwrap();
         record(&log, &["u1"]);
         log.close();
@@ -477,7 +482,7 @@ mod tests {
         record(&log, &["u1", "u2"]);
         log.close();
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("u1", "u3")).unwrap();
+        fs::write(&file, text.replace("\"u1\"", "\"u3\"")).unwrap();
         let at = u64::try_from(text.find('\n').unwrap() + 1).unwrap();
         let Unopened::Broken { at: found, .. } = open(&file).unwrap_err() else {
             panic!("it was found at another stage")
@@ -491,7 +496,7 @@ mod tests {
         let file = folder.path().join("audit.jsonl");
         let first = open(&file).unwrap();
         let told = open(&file).unwrap_err().to_string();
-        assert!(told.contains("being written to by another"), "{told}");
+        assert!(told.contains("has a writer already"), "{told}");
         first.close();
         open(&file).unwrap().close();
     }
@@ -499,14 +504,14 @@ mod tests {
     #[test]
     fn what_cannot_be_recorded_is_refused_and_not_in_the_file() {
         let (memory, tallies) = (Memory::default(), Tallies::default());
-        let log = on(&memory, OnSinkError::Deny, &tallies);
+        let log = on(&memory, OnSinkError::Deny, LONG, &tallies);
         memory.leave_room(100);
         assert_eq!(record(&log, &["u1"]), [Err(Unavailable::Failed(io::ErrorKind::StorageFull))]);
         memory.leave_room(usize::MAX);
         assert_eq!(record(&log, &["u2"]), [Ok(())]);
         log.close();
         let lines = memory.lines();
-        assert!(lines.len() == 3 && lines[1].contains("u2"), "{lines:?}");
+        assert!(lines.len() == 3 && lines[1].contains("\"u2\""), "{lines:?}");
         assert_eq!(counts(&tallies, "gwanmun_audit_denied_total"), [(vec!["failed".to_owned()], 1)]);
         assert_eq!(counts(&tallies, "gwanmun_audit_records_total"), [(Vec::new(), 1)]);
     }
@@ -514,7 +519,7 @@ mod tests {
     #[test]
     fn a_disk_that_hangs_holds_nobody_up_for_long_and_leaves_no_line_of_who_was_refused() {
         let (memory, tallies) = (Memory::default(), Tallies::default());
-        let log = on(&memory, OnSinkError::Deny, &tallies);
+        let log = on(&memory, OnSinkError::Deny, Duration::from_millis(50), &tallies);
         memory.hold(true);
         assert_eq!(record(&log, &["u1", "u2"]), [Err(Unavailable::Slow), Err(Unavailable::Slow)]);
         memory.hold(false);
@@ -522,14 +527,14 @@ mod tests {
         while record(&log, &["u3"]) != [Ok(())] {}
         log.close();
         let text = memory.lines().join("\n");
-        assert!(!text.contains("u1") && !text.contains("u2"), "{text}");
-        assert_eq!(text.matches("u3").count(), 1);
+        assert!(!text.contains("\"u1\"") && !text.contains("\"u2\""), "{text}");
+        assert_eq!(text.matches("\"u3\"").count(), 1);
     }
 
     #[test]
     fn a_queue_that_is_full_refuses_at_once() {
         let (memory, tallies) = (Memory::default(), Tallies::default());
-        let log = on(&memory, OnSinkError::Deny, &tallies);
+        let log = on(&memory, OnSinkError::Deny, LONG, &tallies);
         memory.hold(true);
         let record = || log.record(&Record::new(Event::Authorize, Decision::Allow));
         let waiting: Vec<_> = (0..3 * LONGEST_QUEUE).map(|_| record()).collect();
@@ -543,7 +548,7 @@ mod tests {
     #[test]
     fn what_is_allowed_to_be_lost_is_counted_and_told() {
         let (memory, tallies) = (Memory::default(), Tallies::default());
-        let log = on(&memory, OnSinkError::Allow, &tallies);
+        let log = on(&memory, OnSinkError::Allow, LONG, &tallies);
         memory.leave_room(0);
         assert_eq!(record(&log, &["u1"]), [Ok(())]);
         assert_eq!(record(&log, &["u2"]), [Ok(())]);
@@ -551,7 +556,7 @@ mod tests {
         assert_eq!(record(&log, &["u3"]), [Ok(())]);
         log.close();
         let lines = memory.lines();
-        assert!(lines[1].contains(r#""event":"gap","lost":2}"#) && lines[2].contains("u3"), "{lines:?}");
+        assert!(lines[1].contains(r#""event":"gap","lost":2}"#) && lines[2].contains("\"u3\""), "{lines:?}");
         assert_eq!(counts(&tallies, "gwanmun_audit_lost_total"), [(vec!["failed".to_owned()], 2)]);
     }
 
@@ -560,7 +565,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.jsonl");
         let pem = b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
-        let settings = Settings { key: Some(Secret::new(pem.to_vec())), ..Settings::new(&file) };
+        let settings = Settings { key: Some(Secret::new(pem.to_vec())), ..settings(&file) };
         let log = AuditLog::open(settings.clone(), clock(), &Tallies::default()).unwrap();
         record(&log, &["u1"]);
         log.close();

@@ -147,7 +147,8 @@ fn open_locked(path: &Path) -> io::Result<File> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let why = format!("{} is being written to by another process", path.display());
+                let why =
+                    format!("{} has a writer already: another process, or this one before a reload", path.display());
                 return Err(io::Error::new(io::ErrorKind::ResourceBusy, why));
             }
             Err(TryLockError::Error(error)) => return Err(error),

@@ -10,6 +10,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use gwanmun_audit::{AuditLog, Decision, Event, Flaw, Record, Settings, Summary, Unverified, verify};
@@ -26,6 +27,7 @@ static LOG: LazyLock<Files> = LazyLock::new(|| {
     let file = folder.path().join("audit.jsonl");
     let mut settings = Settings::new(&file);
     settings.sign_every = 7;
+    settings.patience = Duration::from_secs(60);
     settings.max_bytes = Some(5000);
     let log = AuditLog::open(settings, Arc::new(SystemClock), &Tallies::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gwanmun_audit::{AuditLog, Decision, Event, Record, Settings, verify};
 use gwanmun_core::{SystemClock, Tallies};
@@ -58,6 +59,7 @@ fn what_was_acknowledged_outlives_a_kill() {
 fn write_for_ever(file: &Path) {
     let mut settings = Settings::new(file);
     settings.sign_every = 50;
+    settings.patience = Duration::from_secs(60);
     let log = AuditLog::open(settings, Arc::new(SystemClock), &Tallies::default()).unwrap();
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gwanmun_audit::{AuditLog, Decision, Event, Record, Settings};
 use gwanmun_core::{Secret, SystemClock, Tallies};
@@ -21,6 +22,7 @@ fn folder() -> Folder {
     let mut settings = Settings::new(folder.path().join("audit.jsonl"));
     settings.key = Some(Secret::new(PRIVATE.as_bytes().to_vec()));
     settings.sign_every = 3;
+    settings.patience = Duration::from_secs(60);
     let log = AuditLog::open(settings, Arc::new(SystemClock), &Tallies::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for actor in ["u1", "u2", "u3", "u4"] {
