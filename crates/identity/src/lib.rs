@@ -1,1 +1,23 @@
-//! Credentials become principals: tokens, clients with a secret, keys, Passports of a gateway in front.
+//! Credentials become principals: tokens of issuers, API keys, Passports of a gateway in front. Nothing here knows of
+//! requests: a credential comes as its text, and goes out as a [`Principal`](gwanmun_core::Principal) or a [`Refusal`].
+
+mod api_keys;
+mod authorization;
+mod issuer;
+mod known;
+mod passport_check;
+mod pointer;
+mod principal_map;
+mod refusal;
+mod sources;
+mod token;
+
+pub use api_keys::{ApiKey, ApiKeys, KeyHash, NoHash};
+pub use authorization::{Authorization, Malformed};
+pub use issuer::{FetchKeys, FetchSettings, Issuer, IssuerSettings, Keys, Look};
+pub use passport_check::{PassportCheck, Passports};
+pub use pointer::{NoPointer, Pointer};
+pub use principal_map::PrincipalMap;
+pub use refusal::Refusal;
+pub use sources::Identity;
+pub use token::Token;

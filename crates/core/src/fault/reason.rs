@@ -90,6 +90,42 @@ crate::names! {
         Http2PingTimeout = "http2-ping-timeout",
         /// The upstream broke the rules of HTTP/2.
         Http2Protocol = "http2-protocol",
+        /// Nothing in the request proves who calls.
+        NoCredential = "no-credential",
+        /// The request brings two credentials where there is room for one.
+        TwoCredentials = "two-credentials",
+        /// What should carry a credential cannot be read.
+        MalformedCredential = "malformed-credential",
+        /// The token has more bytes than are read.
+        TokenTooLarge = "token-too-large",
+        /// The token is none, or lacks what every token has: no strict JSON, a member twice, no `sub`.
+        MalformedToken = "malformed-token",
+        /// The token's `crit` names something that is not known here.
+        UnknownCritical = "unknown-critical",
+        /// The token is signed with another algorithm than its key is for.
+        WrongAlgorithm = "wrong-algorithm",
+        /// The token's issuer has no key of that name.
+        UnknownKey = "unknown-key",
+        /// The token's signature is not its issuer's.
+        BadSignature = "bad-signature",
+        /// The token is of another kind (`typ`).
+        WrongTokenType = "wrong-token-type",
+        /// The token is somebody else's (`iss`).
+        WrongIssuer = "wrong-issuer",
+        /// The token is for somebody else (`aud`).
+        WrongAudience = "wrong-audience",
+        /// The token was good once.
+        TokenExpired = "token-expired",
+        /// The token is not good yet.
+        TokenNotYetValid = "token-not-yet-valid",
+        /// Nobody has this API key.
+        UnknownApiKey = "unknown-api-key",
+        /// The API key was good once.
+        ApiKeyExpired = "api-key-expired",
+        /// The credential was not given for this.
+        MissingScope = "missing-scope",
+        /// The keys of a token's issuer cannot be fetched.
+        KeysUnavailable = "keys-unavailable",
     }
 }
 

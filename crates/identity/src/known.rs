@@ -1,0 +1,218 @@
+//! Tokens that this worker has verified, by their hash: a token that comes again costs a look into a map. Each worker has
+//! its own, so that none waits for another. What is known of a token ends with the token, and with the keys that verified
+//! it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use gwanmun_core::Principal;
+
+/// Tokens that a worker remembers, at most.
+const MOST_TOKENS: usize = 10_000;
+
+/// What they may weigh, bytes.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+thread_local! {
+    static KNOWN: RefCell<Known> = RefCell::new(Known::new(MOST_TOKENS, MOST_BYTES));
+}
+
+/// What a token is known by: the issuer that was asked, and the token's SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// The issuer's number.
+    pub(crate) issuer: u64,
+    /// The token's SHA-256.
+    pub(crate) hash: [u8; 32],
+}
+
+/// What is known of a token.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// Who it is.
+    pub(crate) principal: Arc<Principal>,
+    /// The mark of the keys that verified it.
+    pub(crate) keys: u64,
+    /// When the token ends.
+    pub(crate) until: SystemTime,
+    /// About how many bytes are kept.
+    pub(crate) weight: usize,
+}
+
+/// Whom this worker knows by a token, if that is still good and was verified by the keys with this mark.
+pub(crate) fn recall(key: &Key, keys: u64, now: SystemTime) -> Option<Arc<Principal>> {
+    KNOWN.with_borrow_mut(|known| known.recall(key, keys, now))
+}
+
+/// Remembers whom a token belongs to.
+pub(crate) fn remember(key: Key, entry: Entry) {
+    KNOWN.with_borrow_mut(|known| known.remember(key, entry));
+}
+
+/// Two halves: what is used comes into the young one; when that is full the old one is forgotten as a whole and the young
+/// one becomes old. So nothing has to be kept in order, and what is in use stays.
+#[derive(Debug)]
+struct Known {
+    young: Half,
+    old: Half,
+    most_tokens: usize,
+    most_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Half {
+    entries: HashMap<Key, Entry, BuildHasherDefault<Spread>>,
+    bytes: usize,
+}
+
+impl Known {
+    fn new(most_tokens: usize, most_bytes: usize) -> Self {
+        Self { young: Half::default(), old: Half::default(), most_tokens, most_bytes }
+    }
+
+    fn recall(&mut self, key: &Key, keys: u64, now: SystemTime) -> Option<Arc<Principal>> {
+        let is_good = |entry: &Entry| entry.keys == keys && now < entry.until;
+        if let Some(entry) = self.young.entries.get(key) {
+            if is_good(entry) {
+                return Some(Arc::clone(&entry.principal));
+            }
+            self.young.remove(key);
+            return None;
+        }
+        let entry = self.old.remove(key).filter(is_good)?;
+        let principal = Arc::clone(&entry.principal);
+        self.remember(*key, entry);
+        Some(principal)
+    }
+
+    fn remember(&mut self, key: Key, entry: Entry) {
+        if entry.weight > self.most_bytes / 2 {
+            return;
+        }
+        self.young.remove(&key);
+        self.old.remove(&key);
+        let is_full =
+            self.young.entries.len() >= self.most_tokens / 2 || self.young.bytes + entry.weight > self.most_bytes / 2;
+        if is_full {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.bytes += entry.weight;
+        self.young.entries.insert(key, entry);
+    }
+}
+
+impl Half {
+    fn remove(&mut self, key: &Key) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
+        self.bytes -= entry.weight;
+        Some(entry)
+    }
+}
+
+impl Hash for Key {
+    /// The hash is one already, and only tokens that an issuer signed are kept: nobody can choose where they fall.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let first = self.hash.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+        state.write_u64(first ^ self.issuer.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    }
+}
+
+/// Takes a number that is spread already as it is.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use gwanmun_core::Level;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(number: u8) -> Key {
+        Key { issuer: 1, hash: crate::token::sha256(&[number]) }
+    }
+
+    fn entry(until: u64, weight: usize) -> Entry {
+        let principal = Arc::new(Principal::new("u", "jwt:corp", Level::High));
+        Entry { principal, keys: 7, until: at(until), weight }
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_token_is_known_until_its_end_and_to_its_issuer_only() {
+        let mut known = Known::new(10, 1000);
+        known.remember(key(1), entry(100, 10));
+        assert!(known.recall(&key(1), 7, at(99)).is_some());
+        assert!(known.recall(&Key { issuer: 2, ..key(1) }, 7, at(99)).is_none());
+        assert!(known.recall(&key(2), 7, at(99)).is_none());
+        assert!(known.recall(&key(1), 7, at(100)).is_none());
+        assert_eq!(known.young.bytes, 0);
+    }
+
+    #[test]
+    fn other_keys_make_it_unknown() {
+        let mut known = Known::new(10, 1000);
+        known.remember(key(1), entry(100, 10));
+        assert!(known.recall(&key(1), 8, at(1)).is_none());
+        assert!(known.recall(&key(1), 7, at(1)).is_none());
+    }
+
+    #[test]
+    fn what_is_used_stays_while_others_come_and_go() {
+        let mut known = Known::new(10, 1000);
+        for number in 0..100 {
+            known.remember(key(number), entry(100, 1));
+            assert!(known.recall(&key(0), 7, at(1)).is_some(), "{number}");
+        }
+        assert!(known.recall(&key(1), 7, at(1)).is_none());
+    }
+
+    #[test]
+    fn what_is_too_heavy_is_not_kept() {
+        let mut known = Known::new(10, 1000);
+        known.remember(key(1), entry(100, 501));
+        assert!(known.recall(&key(1), 7, at(1)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_weighs_more_than_it_may(steps in prop::collection::vec((0u8..30, 0usize..200, any::<bool>()), 0..200)) {
+            let mut known = Known::new(8, 1000);
+            for (number, weight, recalls) in steps {
+                if recalls {
+                    known.recall(&key(number), 7, at(1));
+                } else {
+                    known.remember(key(number), entry(100, weight));
+                }
+                let bytes: usize = [&known.young, &known.old].iter().map(|half| half.entries.values().map(|entry| entry.weight).sum::<usize>()).sum();
+                prop_assert_eq!(bytes, known.young.bytes + known.old.bytes);
+                prop_assert!(bytes <= 1000);
+                prop_assert!(known.young.entries.len() + known.old.entries.len() <= 8);
+            }
+        }
+    }
+}
