@@ -46,7 +46,7 @@ pub use decode::decode;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::Environment;
 pub use files::{Content, Files};
-pub use load::{Loaded, load, load_texts};
+pub use load::{Loaded, load, load_list, load_texts};
 pub use merge::MergeRules;
 pub use node::{Entry, Node, Resolved, Scalar, Value};
 pub use one_or_many::OneOrMany;

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::files::Files;
 use crate::interpolate::interpolate;
 use crate::merge::{self, MergeRules};
-use crate::node::{Node, Value};
+use crate::node::{Entry, Node, Value};
 use crate::source::{SourceId, Sources, Span};
 use crate::yaml;
 
@@ -61,6 +61,26 @@ pub fn load_texts(texts: &[(String, String)], environment: &Environment, merge: 
         documents.push(parse(source, &sources, &mut diagnostics));
     }
     finish(documents, sources, diagnostics, environment, merge, Files::default())
+}
+
+/// Reads a text that is a list at its top: keys, an access list. The document is a map whose only key is `list`; values are
+/// taken as they are, `${…}` stands for nothing.
+pub fn load_list(name: &str, text: &str) -> Loaded {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::new();
+    let source = sources.add(name, text);
+    let mut node = yaml::parse(source, sources.text(source), &mut diagnostics);
+    let span = node.span;
+    // Nothing at all is read as a map without keys.
+    if matches!(&node.value, Value::Map(entries) if entries.is_empty()) {
+        node.value = Value::List(Vec::new());
+    }
+    if !matches!(node.value, Value::List(_) | Value::Null) {
+        diagnostics.push(Diagnostic::error("expected a list at the top of the file", span));
+        diagnostics.damage(span);
+    }
+    let list = Entry { key: "list".to_owned(), key_span: span, node };
+    Loaded { document: Node::new(Value::Map(vec![list]), span), sources, diagnostics, files: Files::default() }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -128,6 +148,21 @@ fn finish(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_read_as_it_stands_and_anything_else_is_none() {
+        let good = load_list("keys.yaml", "# keys\n- {id: a}\n- id: ${B}\n");
+        assert!(good.diagnostics.is_empty());
+        let Some(Value::List(items)) = good.document.entry("list").map(|entry| &entry.node.value) else { panic!() };
+        assert_eq!(items[1].entry("id").unwrap().node.text(), Some("${B}"));
+        assert_eq!(good.sources.location(items[1].span), ("keys.yaml", 3, 3));
+        assert!(
+            load_list("keys.yaml", "[]").diagnostics.is_empty() && load_list("keys.yaml", "").diagnostics.is_empty()
+        );
+        for text in ["a: 1", "text"] {
+            assert!(load_list("keys.yaml", text).diagnostics.has_errors(), "{text}");
+        }
+    }
 
     const RULES: MergeRules = MergeRules { append: &[("routes", Some("id"))] };
 

@@ -6,10 +6,12 @@ pub mod add_request_headers_if_not_present;
 pub mod add_request_parameter;
 pub mod add_response_header;
 mod audited;
+pub mod authenticate;
 pub mod dedupe_response_header;
 mod encode;
 mod file_reference;
 mod header_name;
+mod list_file;
 pub mod map_request_header;
 mod new_path;
 mod outbound;
@@ -65,10 +67,12 @@ impl Registry {
     pub fn standard() -> Self {
         let mut registry = Self::empty()
             .section::<section::audit::AuditSpec>()
+            .section::<section::identity::IdentitySpec>()
             .filter::<add_request_header::AddRequestHeaderSpec>()
             .filter::<add_request_headers_if_not_present::AddRequestHeadersIfNotPresentSpec>()
             .filter::<add_request_parameter::AddRequestParameterSpec>()
             .filter::<add_response_header::AddResponseHeaderSpec>()
+            .filter::<authenticate::AuthenticateSpec>()
             .filter::<dedupe_response_header::DedupeResponseHeaderSpec>()
             .filter::<map_request_header::MapRequestHeaderSpec>()
             .filter::<prefix_path::PrefixPathSpec>()

@@ -2,6 +2,7 @@
 //! that this worker has verified before costs a hash and a look into a map.
 
 mod keys;
+mod published;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::refusal::Refusal;
 use crate::token::Token;
 use keys::KeySet;
 pub use keys::{FetchKeys, FetchSettings, Keys};
+pub use published::{KeysAt, Published};
 
 /// About how many bytes a principal takes beside the text of its claims, which takes a few times its length.
 const PRINCIPAL_BYTES: usize = 512;

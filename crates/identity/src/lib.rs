@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod authorization;
+mod endpoint;
 mod issuer;
 mod known;
 mod passport_check;
@@ -14,7 +15,8 @@ mod token;
 
 pub use api_keys::{ApiKey, ApiKeys, KeyHash, NoHash};
 pub use authorization::{Authorization, Malformed};
-pub use issuer::{FetchKeys, FetchSettings, Issuer, IssuerSettings, Keys, Look};
+pub use endpoint::{Endpoint, NoEndpoint};
+pub use issuer::{FetchKeys, FetchSettings, Issuer, IssuerSettings, Keys, KeysAt, Look, Published};
 pub use passport_check::{PassportCheck, Passports};
 pub use pointer::{NoPointer, Pointer};
 pub use principal_map::PrincipalMap;

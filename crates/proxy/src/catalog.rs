@@ -245,7 +245,8 @@ fn report(invalid: &Invalid, arguments: &Node, diagnostics: &mut Diagnostics) {
         (Value::Map(entries), Some(name)) => entries.iter().find(|entry| entry.key == name),
         _ => None,
     };
-    let span = argument.map_or(arguments.span, |entry| entry.node.span);
+    let span = invalid.span().filter(|span| *span != Span::NOWHERE);
+    let span = span.unwrap_or_else(|| argument.map_or(arguments.span, |entry| entry.node.span));
     if diagnostics.is_damaged(span) || (invalid.is_follow_up() && diagnostics.has_errors()) {
         return;
     }

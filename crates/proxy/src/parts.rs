@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use gwanmun_config::Span;
 use gwanmun_core::Clock;
 
 use crate::compile::Reader;
@@ -54,6 +55,7 @@ impl<'a> Parts<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     argument: Option<&'static str>,
+    span: Option<Span>,
     message: String,
     hint: Option<String>,
     /// Another mistake is the reason, and has been told.
@@ -63,12 +65,17 @@ pub struct Invalid {
 impl Invalid {
     /// The arguments as a whole do not fit.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { argument: None, message: message.into(), hint: None, follows: false }
+        Self { argument: None, span: None, message: message.into(), hint: None, follows: false }
     }
 
     /// `argument` (its key in the configuration) does not fit.
     pub fn at(argument: &'static str, message: impl Into<String>) -> Self {
         Self { argument: Some(argument), ..Self::new(message) }
+    }
+
+    /// What stands at `span` does not fit.
+    pub fn within(span: Span, message: impl Into<String>) -> Self {
+        Self { span: Some(span), ..Self::new(message) }
     }
 
     /// Another mistake is the reason, and has been told: this one need not be shown.
@@ -93,6 +100,18 @@ impl Invalid {
     /// Whether another mistake is the reason, which has been told.
     pub fn is_follow_up(&self) -> bool {
         self.follows
+    }
+
+    /// Says where the mistake is, where the maker of the error did not know it.
+    #[must_use]
+    pub fn or_within(mut self, span: Span) -> Self {
+        self.span.get_or_insert(span);
+        self
+    }
+
+    /// Where the mistake is, if that is known better than by the argument.
+    pub fn span(&self) -> Option<Span> {
+        self.span
     }
 
     /// The key of the argument at fault.

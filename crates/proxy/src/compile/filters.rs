@@ -98,7 +98,9 @@ impl<'a> Filters<'a> {
         let (name, span, arguments) = self.context.catalog.filter_in(node, diagnostics)?;
         let item = self.context.catalog.filter(name, span, &arguments, diagnostics)?;
         let written = on_one_line(&arguments, self.context.reader.sources);
-        let mut key = format!("{name} {written} {:?} ", parts.variables);
+        // Files that arguments name are relative to where they stand.
+        let directory = self.context.reader.sources.directory(arguments.span.source);
+        let mut key = format!("{name} {written} {:?} {} ", parts.variables, directory.display());
         spell(&arguments, &mut key);
         if let Some(made) = self.made.get(&key) {
             return Some(Arc::clone(made));

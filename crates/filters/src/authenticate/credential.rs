@@ -1,0 +1,101 @@
+//! The kinds of credential: what stands in `any`, and what each becomes. A new kind is a file beside this one, a word in
+//! [`CredentialSpec`] and a line in its `build`.
+
+use std::sync::Arc;
+
+use gwanmun_core::Principal;
+use gwanmun_identity::{Issuer, Refusal};
+use gwanmun_proxy::{Invalid, LocalBoxFuture, Parts};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::api_key::ApiKeySpec;
+use super::jwt::JwtSpec;
+use super::passport::PassportSpec;
+use super::presented::Presented;
+
+/// A kind of credential.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialSpec {
+    /// A token that an issuer signed, in `Authorization: Bearer`: the issuer's name under `identity.issuers`.
+    Jwt(JwtSpec),
+    /// A long random text in a header.
+    ApiKey(ApiKeySpec),
+    /// The Passport that a gateway in front sent.
+    Passport(PassportSpec),
+}
+
+impl CredentialSpec {
+    /// Checks the arguments and makes what looks at requests.
+    pub(super) fn build(self, parts: &Parts<'_>) -> Result<Box<dyn Credential>, Invalid> {
+        match self {
+            Self::Jwt(spec) => spec.build(parts),
+            Self::ApiKey(spec) => spec.build(parts),
+            Self::Passport(spec) => spec.build(parts),
+        }
+    }
+}
+
+/// One entry of `any`, ready to look at requests.
+pub(super) trait Credential: Send + Sync + 'static {
+    /// What its principals carry as `credential`: the kind, and who vouches.
+    fn name(&self) -> &str;
+
+    /// Where a request carries it; the first is what a challenge names.
+    fn carriers(&self) -> &[Carrier];
+
+    /// What is known at once about what the request brings. What it brings for another entry is not ours.
+    fn look<'a>(&'a self, presented: &Presented<'_>) -> Look<'a>;
+
+    /// Whether this entry would have made `principal`.
+    fn made(&self, principal: &Arc<Principal>) -> bool {
+        principal.credential == self.name()
+    }
+
+    /// Whose tokens it takes, if only those of one issuer.
+    fn issuer(&self) -> Option<&Arc<Issuer>> {
+        None
+    }
+}
+
+/// Where a request carries a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// A header of its own.
+    Header(HeaderName),
+    /// The Passport, which the door has taken out of the request already.
+    Passport,
+}
+
+impl Carrier {
+    /// Takes what is carried out of the request. `Authorization` with another scheme is for somebody else.
+    pub(super) fn take_from(&self, headers: &mut HeaderMap) -> Option<(HeaderName, HeaderValue)> {
+        let name = match self {
+            Self::Bearer if headers.get_all(AUTHORIZATION).iter().any(|value| is_bearer(value)) => AUTHORIZATION,
+            Self::Header(name) => name.clone(),
+            Self::Bearer | Self::Passport => return None,
+        };
+        let value = headers.remove(&name)?;
+        Some((name, value))
+    }
+}
+
+/// Whether the scheme is `Bearer`, whatever stands behind it.
+fn is_bearer(value: &HeaderValue) -> bool {
+    let scheme = value.as_bytes().split(|byte| *byte == b' ').next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+}
+
+/// What is known about what a request brings.
+pub(super) enum Look<'a> {
+    /// Nothing for this entry.
+    NotOurs,
+    /// Who it is, or why it is nobody. No other entry is asked.
+    Decided(Result<Arc<Principal>, Refusal>),
+    /// Somebody has to be asked. The future has its own copy of what it needs of the request.
+    Ask(LocalBoxFuture<'a, Result<Arc<Principal>, Refusal>>),
+}

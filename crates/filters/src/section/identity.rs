@@ -1,0 +1,42 @@
+//! `identity`: who may say who a caller is.
+
+mod issuer;
+
+use std::collections::BTreeMap;
+
+use gwanmun_config::Spanned;
+use gwanmun_identity::Identity;
+use gwanmun_proxy::{Ground, SectionSpec};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use issuer::{IssuerSpec, PrincipalMapSpec};
+
+/// Who may say who a caller is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct IdentitySpec {
+    /// Issuers of tokens, by name: `authenticate` takes them as `jwt: NAME`.
+    issuers: BTreeMap<String, Spanned<IssuerSpec>>,
+}
+
+impl SectionSpec for IdentitySpec {
+    const KEY: &'static str = "identity";
+
+    type Section = Identity;
+
+    fn build(self, ground: &mut Ground<'_>) -> Option<Identity> {
+        let mut issuers = BTreeMap::new();
+        let mut is_good = true;
+        for (name, spec) in self.issuers {
+            match spec.value.build(&name, spec.span, ground) {
+                Some(issuer) => drop(issuers.insert(name, issuer)),
+                None => is_good = false,
+            }
+        }
+        is_good.then(|| Identity::new(issuers))
+    }
+}
+
+#[cfg(test)]
+mod tests;

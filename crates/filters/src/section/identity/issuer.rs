@@ -1,0 +1,359 @@
+//! One issuer under `identity.issuers`: what is written, and every mistake in it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gwanmun_client::{Client, Settings, Tls};
+use gwanmun_config::{OneOrMany, Span, Spanned, Timespan, did_you_mean};
+use gwanmun_identity::{FetchSettings, Issuer, IssuerSettings, Keys, KeysAt, Pointer, PrincipalMap, Published};
+use gwanmun_jose::{Algorithm, JwkSet};
+use gwanmun_proxy::Ground;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::file_reference::path_of;
+use crate::outbound::outbound;
+
+/// Beyond this, clocks do not differ; a token's end is moved.
+const USUAL_LEEWAY: Duration = Duration::from_secs(300);
+
+/// An issuer of tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct IssuerSpec {
+    /// What `iss` must be, to the letter.
+    issuer: Spanned<String>,
+    /// The issuer's keys: the URL of its JWK set, or `file:PATH`.
+    #[serde(default)]
+    jwks: Option<Spanned<String>>,
+    /// The keys are where the issuer's `/.well-known/openid-configuration` says.
+    #[serde(default)]
+    discovery: bool,
+    /// `aud` must hold one of these.
+    #[serde(default)]
+    audiences: OneOrMany<Spanned<String>>,
+    /// How tokens may be signed; by default in every way whose keys may be published. HS256, HS384 and HS512 only with the
+    /// keys in a file.
+    #[serde(default)]
+    algorithms: Option<Vec<Spanned<String>>>,
+    /// How far the clocks may differ.
+    #[serde(default = "half_a_minute")]
+    leeway: Spanned<Timespan>,
+    /// What `typ` must be: `at+jwt` for access tokens of RFC 9068.
+    #[serde(default, rename = "type")]
+    typ: Option<String>,
+    /// Where in the claims the parts of a principal stand.
+    #[serde(default)]
+    principal: PrincipalMapSpec,
+    /// How long fetched keys are used before they are fetched anew.
+    #[serde(default = "five_minutes")]
+    cache: Spanned<Timespan>,
+    /// How long old keys go on serving while the issuer cannot be reached.
+    #[serde(default = "an_hour")]
+    stale: Timespan,
+    /// How long a fetch is not repeated: after a failure, and for a key that nobody knows.
+    #[serde(default = "half_a_minute")]
+    cool_down: Spanned<Timespan>,
+    /// How long a fetch may take.
+    #[serde(default = "two_seconds")]
+    timeout: Spanned<Timespan>,
+    /// The file of the authorities (PEM) that are trusted for the issuer's URLs, in place of the platform's.
+    #[serde(default)]
+    ca: Option<Spanned<String>>,
+}
+
+/// Where in the claims of a token the parts of a principal stand: JSON pointers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct PrincipalMapSpec {
+    /// Who it is: text or a whole number.
+    subject: Option<Spanned<String>>,
+    /// What it may act as: a list, or a text with spaces or commas.
+    roles: Option<Spanned<String>>,
+    /// What the token was given for: a text with spaces, or a list.
+    scope: Option<Spanned<String>>,
+    /// What else rules and headers may read, by name; by default every claim.
+    claims: Option<BTreeMap<String, Spanned<String>>>,
+}
+
+fn two_seconds() -> Spanned<Timespan> {
+    Timespan(Duration::from_secs(2)).into()
+}
+
+fn half_a_minute() -> Spanned<Timespan> {
+    Timespan(Duration::from_secs(30)).into()
+}
+
+fn five_minutes() -> Spanned<Timespan> {
+    Timespan(Duration::from_secs(300)).into()
+}
+
+fn an_hour() -> Timespan {
+    Timespan(Duration::from_secs(3600))
+}
+
+/// Where the keys are.
+enum Source {
+    File(Spanned<PathBuf>),
+    Web(KeysAt),
+}
+
+impl IssuerSpec {
+    /// The issuer called `name`; mistakes go to `ground`.
+    pub(super) fn build(self, name: &str, span: Span, ground: &mut Ground<'_>) -> Option<Arc<Issuer>> {
+        let source = self.source(span, ground);
+        let is_file = matches!(source, Some(Source::File(_)));
+        let algorithms = self.algorithms(is_file || source.is_none(), ground);
+        let audiences = self.audiences(span, ground);
+        let principal = self.principal.build(ground);
+        let are_times_good = self.check_times(ground);
+        if self.issuer.is_empty() {
+            ground.refuse(self.issuer.span, "found an empty issuer, wanted what 'iss' is in its tokens");
+            return None;
+        }
+        let settings = IssuerSettings {
+            name: name.to_owned(),
+            issuer: self.issuer.value.clone(),
+            audiences: audiences?,
+            typ: self.typ.clone(),
+            leeway: self.leeway.0,
+            principal: principal?,
+        };
+        let (source, algorithms) = (source?, algorithms?);
+        if !are_times_good {
+            return None;
+        }
+        match source {
+            Source::File(path) => {
+                if let Some(ca) = &self.ca {
+                    ground.warn(ca.span, "the keys are in a file: 'ca' is trusted for nothing");
+                }
+                let keys = Keys::fixed(keys_in(&path, &algorithms, ground)?);
+                Some(Arc::new(Issuer::new(settings, keys, Arc::clone(ground.clock))))
+            }
+            Source::Web(at) => self.fetched(settings, at, algorithms, ground),
+        }
+    }
+
+    /// An issuer whose keys are fetched: the same as before a reload, if it is written the same.
+    fn fetched(
+        &self,
+        settings: IssuerSettings,
+        at: KeysAt,
+        algorithms: Vec<Algorithm>,
+        ground: &mut Ground<'_>,
+    ) -> Option<Arc<Issuer>> {
+        let (tls, authorities) = self.tls(ground)?;
+        let fetch = FetchSettings {
+            issuer: settings.name.clone(),
+            algorithms,
+            cache: self.cache.0,
+            stale: self.stale.0,
+            cool_down: self.cool_down.0,
+            timeout: self.timeout.0,
+        };
+        let outbound = outbound(ground.lasting, ground.clock);
+        let clock = Arc::clone(ground.clock);
+        let specification = format!("{settings:?} {fetch:?} {at:?} {authorities:?}");
+        let issuer = ground.lasting.shared(specification, || {
+            let limits = Settings {
+                timeout: fetch.timeout,
+                connect_timeout: fetch.timeout,
+                answer_bytes: Published::LONGEST,
+                tls,
+                ..Settings::default()
+            };
+            let client = Client::new(&outbound, &format!("jwks:{}", settings.name), limits);
+            let keys = Keys::fetched(fetch, Arc::new(Published::new(at, client)), &outbound);
+            Issuer::new(settings, keys, clock)
+        });
+        Some(issuer)
+    }
+
+    fn source(&self, span: Span, ground: &mut Ground<'_>) -> Option<Source> {
+        match (&self.jwks, self.discovery) {
+            (Some(jwks), true) => {
+                ground.refuse(jwks.span, "found 'jwks' beside 'discovery', wanted one of them");
+                None
+            }
+            (None, false) => {
+                let hint = "jwks: https://…, jwks: file:PATH, or discovery: true";
+                ground.refuse_with_hint(span, "it is not said where the issuer's keys are", hint);
+                None
+            }
+            (Some(jwks), false) => match path_of(jwks) {
+                Some(path) => Some(Source::File(path)),
+                None => match jwks.parse() {
+                    Ok(url) => Some(Source::Web(KeysAt::Url(url))),
+                    Err(why) => {
+                        let message = format!("found '{}': {why}", jwks.value);
+                        ground.refuse_with_hint(jwks.span, message, "keys in a file are written file:PATH");
+                        None
+                    }
+                },
+            },
+            (None, true) => match KeysAt::discovery(&self.issuer) {
+                Ok(at) => Some(Source::Web(at)),
+                Err(why) => {
+                    ground.refuse(
+                        self.issuer.span,
+                        format!("nothing can be discovered at '{}': {why}", self.issuer.value),
+                    );
+                    None
+                }
+            },
+        }
+    }
+
+    fn algorithms(&self, may_be_symmetric: bool, ground: &mut Ground<'_>) -> Option<Vec<Algorithm>> {
+        let Some(written) = &self.algorithms else {
+            return Some(Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect());
+        };
+        let mut algorithms = Vec::new();
+        let mut is_good = true;
+        for name in written {
+            match name.parse::<Algorithm>() {
+                Ok(algorithm) if algorithm.is_symmetric() && !may_be_symmetric => {
+                    let message =
+                        format!("{algorithm} is not for keys from a URL: who reads them there could sign with them");
+                    ground.refuse_with_hint(
+                        name.span,
+                        message,
+                        "put the key set into a file, or let the issuer sign with ES256",
+                    );
+                    is_good = false;
+                }
+                Ok(algorithm) => algorithms.push(algorithm),
+                Err(unknown) => {
+                    let message = format!("found '{}', {unknown}", name.value);
+                    let upper = name.to_ascii_uppercase();
+                    match did_you_mean(&upper, Algorithm::ALL.iter().map(|known| known.as_str())) {
+                        Some(close) => ground.refuse_with_hint(name.span, message, format!("did you mean '{close}'?")),
+                        None => ground.refuse(name.span, message),
+                    }
+                    is_good = false;
+                }
+            }
+        }
+        if written.is_empty() {
+            ground.refuse(self.issuer.span, "found no algorithms: no token could be verified");
+            is_good = false;
+        }
+        is_good.then_some(algorithms)
+    }
+
+    fn audiences(&self, span: Span, ground: &mut Ground<'_>) -> Option<Vec<String>> {
+        if self.audiences.is_empty() {
+            ground.refuse_with_hint(
+                span,
+                "found no audiences: a token that was made for somebody else would be taken",
+                "audiences: [what 'aud' is in tokens for this gateway]",
+            );
+            return None;
+        }
+        let mut is_good = true;
+        for empty in self.audiences.iter().filter(|audience| audience.is_empty()) {
+            ground.refuse(empty.span, "found an empty audience");
+            is_good = false;
+        }
+        is_good.then(|| self.audiences.iter().map(|audience| audience.value.clone()).collect())
+    }
+
+    fn check_times(&self, ground: &mut Ground<'_>) -> bool {
+        let mut is_good = true;
+        for (name, time) in [("cache", &self.cache), ("cool-down", &self.cool_down), ("timeout", &self.timeout)] {
+            if time.0.is_zero() {
+                ground.refuse(
+                    time.span,
+                    format!("found 0, wanted more: with '{name}' at 0 every request would ask the issuer"),
+                );
+                is_good = false;
+            }
+        }
+        if self.leeway.0 > USUAL_LEEWAY {
+            ground.warn(self.leeway.span, format!("every token is good for {} longer than it says", self.leeway.value));
+        }
+        is_good
+    }
+
+    /// Whom to trust, and what that is made of.
+    fn tls(&self, ground: &mut Ground<'_>) -> Option<(Tls, Vec<u8>)> {
+        let Some(ca) = &self.ca else { return Some((Tls::default(), Vec::new())) };
+        let path = path_of(ca).unwrap_or_else(|| ca.clone().map(PathBuf::from));
+        let read = match ground.reader.read(&path) {
+            Err(error) => Err(format!("cannot read '{}': {error}", path.display())),
+            Ok(pem) => match Tls::with_authorities(&pem) {
+                Err(why) => Err(format!("'{}': {why}", path.display())),
+                Ok(tls) => Ok((tls, pem)),
+            },
+        };
+        read.map_err(|why| ground.refuse(ca.span, why)).ok()
+    }
+}
+
+impl PrincipalMapSpec {
+    fn build(&self, ground: &mut Ground<'_>) -> Option<PrincipalMap> {
+        let usual = PrincipalMap::default();
+        let subject = pointer(self.subject.as_ref(), usual.subject, ground);
+        let roles = pointer(self.roles.as_ref(), usual.roles, ground);
+        let scope = pointer(self.scope.as_ref(), usual.scope, ground);
+        let claims = self.claims.as_ref().map(|named| {
+            let pointers: Vec<_> =
+                named.iter().map(|(name, text)| Some((name.clone(), read_pointer(text, ground)?))).collect();
+            pointers.into_iter().collect::<Option<Vec<_>>>()
+        });
+        let claims = match claims {
+            Some(named) => Some(named?),
+            None => None,
+        };
+        Some(PrincipalMap { subject: subject?, roles: roles?, scope: scope?, claims })
+    }
+}
+
+fn pointer(text: Option<&Spanned<String>>, usual: Pointer, ground: &mut Ground<'_>) -> Option<Pointer> {
+    match text {
+        Some(text) => read_pointer(text, ground),
+        None => Some(usual),
+    }
+}
+
+fn read_pointer(text: &Spanned<String>, ground: &mut Ground<'_>) -> Option<Pointer> {
+    match text.parse() {
+        Ok(pointer) => Some(pointer),
+        Err(why) => {
+            let hint = format!("did you mean '/{}'?", text.replace('.', "/"));
+            ground.refuse_with_hint(text.span, format!("found '{}', {why}", text.value), hint);
+            None
+        }
+    }
+}
+
+/// The key set in a file: what cannot be used is told, and that nothing can be used is a mistake.
+fn keys_in(path: &Spanned<PathBuf>, algorithms: &[Algorithm], ground: &mut Ground<'_>) -> Option<JwkSet> {
+    let shown = path.display();
+    let bytes = match ground.reader.read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            ground.refuse(path.span, format!("cannot read '{shown}': {error}"));
+            return None;
+        }
+    };
+    let set = match JwkSet::parse(&bytes, algorithms) {
+        Ok(set) => set,
+        Err(error) => {
+            ground.refuse(path.span, format!("'{shown}' is no key set: {error}"));
+            return None;
+        }
+    };
+    for key in set.unusable() {
+        let name = key.kid.as_ref().map_or_else(|| format!("at place {}", key.place), |kid| format!("{kid:?}"));
+        ground.warn(path.span, format!("the key {name} in '{shown}' cannot be used: {}", key.reason));
+    }
+    if set.keys().is_empty() {
+        ground.refuse(path.span, format!("no key in '{shown}' can be used: no token could be verified"));
+        return None;
+    }
+    Some(set)
+}
