@@ -20,8 +20,8 @@ impl Audited {
         }
     }
 
-    /// Has it recorded what was decided about the request, and by which rule, and returns what was decided. What cannot be
-    /// recorded does not happen, unless the log allows it.
+    /// Has it recorded what was decided about the request, and by which rule (the fault's reason where none is named), and
+    /// returns what was decided. What cannot be recorded does not happen, unless the log allows it.
     pub(crate) fn conclude(
         &self,
         exchange: &mut Exchange,
@@ -60,11 +60,11 @@ fn record<'a>(
     if let Some(route) = &exchange.route {
         record = record.route(&**route);
     }
-    if let Some(rule) = rule {
-        record = record.rule(rule);
-    }
     if let Err(fault) = outcome {
         record = record.fault(fault.code());
     }
-    record
+    match rule.or_else(|| Some(outcome.as_ref().err()?.reason()?.name())) {
+        Some(rule) => record.rule(rule),
+        None => record,
+    }
 }

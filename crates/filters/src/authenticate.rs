@@ -10,12 +10,15 @@ mod presented;
 
 use std::sync::Arc;
 
+use gwanmun_audit::Event;
 use gwanmun_config::Spanned;
 use gwanmun_core::{Fault, Level, Principal, Reason};
 use gwanmun_identity::Refusal;
 use gwanmun_proxy::{Exchange, Filter, FilterSpec, Invalid, LocalBoxFuture, Parts, Step, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::audited::Audited;
 
 use challenge::{Challenges, Sent};
 use credential::{Carrier, Credential, Look};
@@ -53,6 +56,7 @@ struct Authenticate {
     challenges: Challenges,
     anonymous: bool,
     scope: Vec<String>,
+    audited: Audited,
 }
 
 impl FilterSpec for AuthenticateSpec {
@@ -103,9 +107,10 @@ tests:
                 return Err(Invalid::within(scope.span, message));
             }
         }
+        let audited = Audited::of(parts)?;
         let scope: Vec<String> = self.scope.into_iter().map(|scope| scope.value).collect();
         let (bearers, challenges) = (Bearers::of(&any), Challenges::of(&any, &scope));
-        Ok(Box::new(Authenticate { any, bearers, challenges, anonymous: self.anonymous, scope }))
+        Ok(Box::new(Authenticate { any, bearers, challenges, anonymous: self.anonymous, scope, audited }))
     }
 }
 
@@ -186,8 +191,18 @@ impl Authenticate {
         if reads_bearer { Sent::Bearer } else { Sent::Other }
     }
 
-    /// From what was found to what happens: the one place where somebody is let in or refused.
+    /// Lets in or refuses, and has it recorded. Who passes without a credential, or was recorded before, is not.
     fn conclude(&self, found: Found, exchange: &mut Exchange) -> Result<(), Fault> {
+        let is_news = !matches!(found, Found::Before(_));
+        let outcome = self.decide(found, exchange);
+        if outcome.is_ok() && (exchange.principal.is_none() || !is_news) {
+            return outcome;
+        }
+        self.audited.conclude(exchange, Event::Authenticate, None, outcome)
+    }
+
+    /// From what was found to what happens: the one place where somebody is let in or refused.
+    fn decide(&self, found: Found, exchange: &mut Exchange) -> Result<(), Fault> {
         let (principal, level, sent) = match found {
             Found::Nothing if self.anonymous => {
                 (exchange.principal, exchange.level) = (None, Level::Low);

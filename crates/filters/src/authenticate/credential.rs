@@ -75,7 +75,7 @@ impl Carrier {
     /// Takes what is carried out of the request. `Authorization` with another scheme is for somebody else.
     pub(super) fn take_from(&self, headers: &mut HeaderMap) -> Option<(HeaderName, HeaderValue)> {
         let name = match self {
-            Self::Bearer if headers.get_all(AUTHORIZATION).iter().any(|value| is_bearer(value)) => AUTHORIZATION,
+            Self::Bearer if headers.get_all(AUTHORIZATION).iter().any(is_bearer) => AUTHORIZATION,
             Self::Header(name) => name.clone(),
             Self::Bearer | Self::Passport => return None,
         };
