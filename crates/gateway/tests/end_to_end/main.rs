@@ -10,6 +10,7 @@
 )]
 
 mod attackers;
+mod authentication;
 mod door;
 mod failures;
 mod http1;
