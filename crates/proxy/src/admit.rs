@@ -112,6 +112,7 @@ pub(crate) fn exchange_of(
         Exchange::new(Rc::clone(connection), client.address, host.ok().flatten(), request, record, fastrand::u64(..));
     exchange.trusted = trusted;
     exchange.passport = passport;
+    exchange.late_refusal = survey.late_refusal.map(Box::new);
     exchange.trace_formats = plan.propagation;
     exchange.upgrade = upgrade_asked.map(Box::new);
     (exchange, problem.map_or(Ok(()), Err))

@@ -236,6 +236,8 @@ pub struct Exchange {
     pub passport: Option<HeaderValue>,
     /// What will be logged and counted.
     pub record: Record,
+    /// Why the request is refused before it leaves, if no filter has refused it.
+    pub(crate) late_refusal: Option<Box<Fault>>,
     /// What has to succeed before the upstream is asked or the client answered.
     required: Vec<LocalBoxFuture<'static, Result<(), Fault>>>,
     pub(crate) upgrade: Option<Box<Upgrade>>,
@@ -275,6 +277,7 @@ impl Exchange {
             consumed: Vec::new(),
             passport: None,
             record,
+            late_refusal: None,
             required: Vec::new(),
             upgrade: None,
             trace_formats: TraceFormats::default(),

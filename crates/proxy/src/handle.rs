@@ -110,6 +110,9 @@ pub async fn handle(plan: &Plan, exchange: &mut Exchange, forward: &impl Forward
                 break 'answer Err(Fault::new(Code::Internal, "the route has no upstream and no filter answered"));
             }
         };
+        if let Some(fault) = exchange.late_refusal.take() {
+            break 'answer Err(*fault);
+        }
         if let Err(fault) = exchange.settled().await {
             break 'answer Err(fault);
         }

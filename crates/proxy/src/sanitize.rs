@@ -35,6 +35,8 @@ enum Look {
     Correct(Vec<u8>),
     /// The request is refused, for this reason.
     Refuse(&'static str),
+    /// The same, unless a filter refuses it before, who can tell more.
+    RefuseUnlessTaken(&'static str),
     /// More than this value is concerned.
     Tidy(fn(&mut HeaderMap)),
 }
@@ -50,6 +52,8 @@ pub(crate) struct Survey {
     pub(crate) trace: bool,
     /// How many cookies there are.
     pub(crate) cookies: usize,
+    /// Why it is refused before it leaves, if no filter has refused it.
+    pub(crate) late_refusal: Option<Fault>,
     findings: SmallVec<[Finding; 2]>,
 }
 
@@ -110,6 +114,7 @@ impl KnownHeaders {
                     match twice {
                         Twice::First if !is_first => survey.found(name, what, Act::KeepFirst),
                         Twice::Remove if !is_first => survey.found(name, what, Act::Remove),
+                        Twice::RefuseUnlessTaken(reason) if !is_first => survey.late_refusal = Some(ambiguous(reason)),
                         Twice::Refuse(reason) if !is_first => survey.found(name, what, Act::Refuse(reason)),
                         Twice::RefuseUnlessSame(_) if headers.get(name) == Some(value) && !is_first => {
                             survey.found(name, what, Act::KeepFirst);
@@ -120,6 +125,7 @@ impl KnownHeaders {
                             Look::Remove => survey.found(name, what, Act::Remove),
                             Look::Correct(instead) => survey.found(name, what, Act::Correct(instead)),
                             Look::Refuse(reason) => survey.found(name, what, Act::Refuse(reason)),
+                            Look::RefuseUnlessTaken(reason) => survey.late_refusal = Some(ambiguous(reason)),
                             Look::Tidy(tidy) => survey.found(name, what, Act::Tidy(tidy)),
                         },
                     }
@@ -137,8 +143,7 @@ impl Survey {
         for Finding { name, what, act } in self.findings.drain(..) {
             match act {
                 Act::Refuse(reason) => {
-                    refused =
-                        refused.and(Err(Fault::new(Code::MalformedRequest, reason).because(Reason::AmbiguousHeader)));
+                    refused = refused.and(Err(ambiguous(reason)));
                     continue;
                 }
                 Act::Remove => drop(headers.remove(&name)),
@@ -161,6 +166,10 @@ impl Survey {
     fn found(&mut self, name: &HeaderName, what: What, act: Act) {
         self.findings.push(Finding { name: name.clone(), what, act });
     }
+}
+
+fn ambiguous(reason: &'static str) -> Fault {
+    Fault::new(Code::MalformedRequest, reason).because(Reason::AmbiguousHeader)
 }
 
 /// Takes out of a request's trailers what would be believed or would change the message if somebody behind merged them
@@ -205,7 +214,8 @@ mod tests {
     ) -> Result<(HeaderMap, Vec<&'static str>), String> {
         let mut headers = map(fields);
         let mut sanitized = Sanitized::NOTHING;
-        let outcome = known.survey(&headers, &internal(), trusted).clean(&mut headers, &mut sanitized);
+        let mut survey = known.survey(&headers, &internal(), trusted);
+        let outcome = survey.clean(&mut headers, &mut sanitized).and(survey.late_refusal.map_or(Ok(()), Err));
         outcome.map_err(|fault| fault.detail().to_owned())?;
         Ok((headers, sanitized.iter().map(What::name).collect()))
     }

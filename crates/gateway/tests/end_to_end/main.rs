@@ -10,6 +10,7 @@
 )]
 
 mod attackers;
+mod audited;
 mod authentication;
 mod door;
 mod failures;

@@ -48,12 +48,14 @@ pub(super) enum Twice {
     Remove,
     /// The request is refused, for this reason.
     Refuse(&'static str),
+    /// The request is refused, for this reason, unless a filter refuses it before, who can tell more.
+    RefuseUnlessTaken(&'static str),
     /// If all are the same, one stays; else the request is refused, for this reason.
     RefuseUnlessSame(&'static str),
 }
 
 use Rule::{Claim, Cookie, Framing, Hop, Never, Trace, Value};
-use Twice::{First, List, Refuse, RefuseUnlessSame, Remove};
+use Twice::{First, List, Refuse, RefuseUnlessSame, RefuseUnlessTaken, Remove};
 
 const fn row(name: &'static str, what: What, rule: Rule) -> Row {
     Row { name, what, rule }
@@ -159,7 +161,7 @@ pub(super) const TABLE: &[Row] = &[
     row("proxy", What::Proxy, Never),
     row("proxy-authorization", What::Proxy, Never),
     // What decides about rights: two readers may take a different one of two.
-    row("authorization", What::Forwarding, Value(Refuse("the request has two Authorization fields"), is::credentials)),
+    row("authorization", What::Forwarding, Value(RefuseUnlessTaken("the request has two Authorization fields"), is::credentials)),
     row(
         "content-type",
         What::ContentType,

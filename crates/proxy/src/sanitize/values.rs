@@ -29,7 +29,7 @@ pub(super) fn length(value: &[u8]) -> Look {
 
 /// `Authorization`: any scheme, but nothing that is read in two ways.
 pub(super) fn credentials(value: &[u8]) -> Look {
-    good_or(value.is_ascii(), Look::Refuse("Authorization is not ASCII"))
+    good_or(value.is_ascii(), Look::RefuseUnlessTaken("Authorization is not ASCII"))
 }
 
 /// `Content-Type` (RFC 9110 section 8.3): one media type.
@@ -309,7 +309,7 @@ mod tests {
             Look::Good => value.to_owned(),
             Look::Correct(other) => String::from_utf8(other).unwrap(),
             Look::Remove | Look::Tidy(_) => "-".to_owned(),
-            Look::Refuse(_) => "!".to_owned(),
+            Look::RefuseUnlessTaken(_) | Look::Refuse(_) => "!".to_owned(),
         }
     }
 
