@@ -26,6 +26,7 @@ mod observability;
 mod proxy_protocol;
 mod proxying;
 mod real_clients;
+mod relay_headers;
 mod reload;
 mod streaming;
 mod tls;

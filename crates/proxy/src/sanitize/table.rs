@@ -161,7 +161,11 @@ pub(super) const TABLE: &[Row] = &[
     row("proxy", What::Proxy, Never),
     row("proxy-authorization", What::Proxy, Never),
     // What decides about rights: two readers may take a different one of two.
-    row("authorization", What::Forwarding, Value(RefuseUnlessTaken("the request has two Authorization fields"), is::credentials)),
+    row(
+        "authorization",
+        What::Forwarding,
+        Value(RefuseUnlessTaken("the request has two Authorization fields"), is::credentials),
+    ),
     row(
         "content-type",
         What::ContentType,
