@@ -131,4 +131,23 @@ routes:
         // Which variables there are may decide whether arguments are good.
         assert!(!Arc::ptr_eq(&a.filters, &d.filters));
     }
+
+    #[test]
+    fn filters_that_name_files_are_shared_only_by_routes_of_one_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let file = |id: &str| {
+            let folder = folder.path().join(id);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("keys.yaml"), format!("- {{id: {id}, hash: 'sha256:{hash}'}}\n")).unwrap();
+            let filter = "authenticate: {any: [{api-key: {keys: 'file:keys.yaml'}}]}";
+            let route = |name: &str| format!("  - {{id: {id}{name}, filters: [{filter}, respond]}}\n");
+            std::fs::write(folder.join("gw.yaml"), format!("routes:\n{}{}", route("1"), route("2"))).unwrap();
+            folder.join("gw.yaml")
+        };
+        let plan = from_files(&Registry::standard(), &[file("a"), file("b")]).plan.unwrap();
+        let [a1, a2, b1, _] = plan.routes.as_slice() else { panic!("{} routes", plan.routes.len()) };
+        assert!(Arc::ptr_eq(&a1.filters, &a2.filters));
+        assert!(!Arc::ptr_eq(&a1.filters, &b1.filters));
+    }
 }

@@ -1,6 +1,8 @@
 //! `identity`: who may say who a caller is.
 
 mod issuer;
+mod key_file;
+mod principal_map;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,8 @@ use gwanmun_proxy::{Ground, SectionSpec};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use issuer::{IssuerSpec, PrincipalMapSpec};
+pub use issuer::IssuerSpec;
+pub use principal_map::PrincipalMapSpec;
 
 /// Who may say who a caller is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -216,3 +216,20 @@ async fn an_api_key_is_looked_for_in_its_header_and_a_new_file_of_keys_takes_eff
     eventually("the new keys", async || (status("two").await == 200).then_some(())).await;
     assert_eq!(status("one").await, 401);
 }
+
+#[tokio::test]
+async fn keys_in_a_file_are_read_again_when_it_changes() {
+    let (upstream, issuer) = (Upstream::recording(Speaks::Http1).await, Issuer::start().await);
+    let url = format!("jwks: '{}'", issuer.endpoint("jwks"));
+    let configuration = guarded(&upstream, &issuer, "").replace(&url, "jwks: 'file:jwks.json'");
+    let gateway = setup().with_file("jwks.json", issuer.jwks().to_string()).start(&configuration).await;
+    let by_old = issuer.token(json!({}));
+    assert_eq!(ask(&gateway, &by_old).await.status(), 200);
+    issuer.rotate([TokenKey::new("EdDSA", "k2")]);
+    let by_new = issuer.token(json!({}));
+    assert_eq!(ask(&gateway, &by_new).await.status(), 401);
+    std::fs::write(gateway.folder().join("jwks.json"), issuer.jwks().to_string()).unwrap();
+    eventually("the new keys", async || (ask(&gateway, &by_new).await.status() == 200).then_some(())).await;
+    assert_eq!(ask(&gateway, &by_old).await.status(), 401);
+    assert_eq!(issuer.calls("jwks"), 0);
+}

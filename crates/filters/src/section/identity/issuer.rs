@@ -1,18 +1,19 @@
 //! One issuer under `identity.issuers`: what is written, and every mistake in it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gwanmun_client::{Client, Settings, Tls};
 use gwanmun_config::{OneOrMany, Span, Spanned, Timespan, did_you_mean};
-use gwanmun_identity::{FetchSettings, Issuer, IssuerSettings, Keys, KeysAt, Pointer, PrincipalMap, Published};
-use gwanmun_jose::{Algorithm, JwkSet};
+use gwanmun_identity::{FetchSettings, Issuer, IssuerSettings, Keys, KeysAt, Published};
+use gwanmun_jose::Algorithm;
 use gwanmun_proxy::Ground;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::key_file::keys_in;
+use super::principal_map::PrincipalMapSpec;
 use crate::file_reference::path_of;
 use crate::outbound::outbound;
 
@@ -62,20 +63,6 @@ pub struct IssuerSpec {
     /// The file of the authorities (PEM) that are trusted for the issuer's URLs, in place of the platform's.
     #[serde(default)]
     ca: Option<Spanned<String>>,
-}
-
-/// Where in the claims of a token the parts of a principal stand: JSON pointers.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct PrincipalMapSpec {
-    /// Who it is: text or a whole number.
-    subject: Option<Spanned<String>>,
-    /// What it may act as: a list, or a text with spaces or commas.
-    roles: Option<Spanned<String>>,
-    /// What the token was given for: a text with spaces, or a list.
-    scope: Option<Spanned<String>>,
-    /// What else rules and headers may read, by name; by default every claim.
-    claims: Option<BTreeMap<String, Spanned<String>>>,
 }
 
 fn two_seconds() -> Spanned<Timespan> {
@@ -291,69 +278,4 @@ impl IssuerSpec {
         };
         read.map_err(|why| ground.refuse(ca.span, why)).ok()
     }
-}
-
-impl PrincipalMapSpec {
-    fn build(&self, ground: &mut Ground<'_>) -> Option<PrincipalMap> {
-        let usual = PrincipalMap::default();
-        let subject = pointer(self.subject.as_ref(), usual.subject, ground);
-        let roles = pointer(self.roles.as_ref(), usual.roles, ground);
-        let scope = pointer(self.scope.as_ref(), usual.scope, ground);
-        let claims = self.claims.as_ref().map(|named| {
-            let pointers: Vec<_> =
-                named.iter().map(|(name, text)| Some((name.clone(), read_pointer(text, ground)?))).collect();
-            pointers.into_iter().collect::<Option<Vec<_>>>()
-        });
-        let claims = match claims {
-            Some(named) => Some(named?),
-            None => None,
-        };
-        Some(PrincipalMap { subject: subject?, roles: roles?, scope: scope?, claims })
-    }
-}
-
-fn pointer(text: Option<&Spanned<String>>, usual: Pointer, ground: &mut Ground<'_>) -> Option<Pointer> {
-    match text {
-        Some(text) => read_pointer(text, ground),
-        None => Some(usual),
-    }
-}
-
-fn read_pointer(text: &Spanned<String>, ground: &mut Ground<'_>) -> Option<Pointer> {
-    match text.parse() {
-        Ok(pointer) => Some(pointer),
-        Err(why) => {
-            let hint = format!("did you mean '/{}'?", text.replace('.', "/"));
-            ground.refuse_with_hint(text.span, format!("found '{}', {why}", text.value), hint);
-            None
-        }
-    }
-}
-
-/// The key set in a file: what cannot be used is told, and that nothing can be used is a mistake.
-fn keys_in(path: &Spanned<PathBuf>, algorithms: &[Algorithm], ground: &mut Ground<'_>) -> Option<JwkSet> {
-    let shown = path.display();
-    let bytes = match ground.reader.read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            ground.refuse(path.span, format!("cannot read '{shown}': {error}"));
-            return None;
-        }
-    };
-    let set = match JwkSet::parse(&bytes, algorithms) {
-        Ok(set) => set,
-        Err(error) => {
-            ground.refuse(path.span, format!("'{shown}' is no key set: {error}"));
-            return None;
-        }
-    };
-    for key in set.unusable() {
-        let name = key.kid.as_ref().map_or_else(|| format!("at place {}", key.place), |kid| format!("{kid:?}"));
-        ground.warn(path.span, format!("the key {name} in '{shown}' cannot be used: {}", key.reason));
-    }
-    if set.keys().is_empty() {
-        ground.refuse(path.span, format!("no key in '{shown}' can be used: no token could be verified"));
-        return None;
-    }
-    Some(set)
 }
