@@ -93,3 +93,16 @@ fn collect_keys<'a>(part: &'a Value, schema: &'a Value, seen: &mut BTreeSet<&'a 
         collect_keys(&schema["$defs"][name], schema, seen, keys);
     }
 }
+
+#[test]
+fn every_test_that_the_threats_are_told_with_is_there() {
+    let mut sources = Vec::new();
+    crate::collect(&crate::root().join("crates"), "rs", &mut sources);
+    let sources: String = sources.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let text = document_text("threats.md");
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit(" | ").next());
+    let names: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 30, "only {} tests are named", names.len());
+    let missing: Vec<_> = names.into_iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "threats.md names tests that are not there: {missing:?}");
+}
