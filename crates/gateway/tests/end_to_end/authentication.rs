@@ -98,6 +98,18 @@ async fn no_bad_token_gets_through_and_the_answer_never_says_why() {
 }
 
 #[tokio::test]
+async fn two_authorization_fields_are_401_where_somebody_reads_them() {
+    let (upstream, issuer, gateway) = world("").await;
+    let good = issuer.token(json!({}));
+    for second in [good.as_str(), "other"] {
+        let fields = format!("Authorization: Bearer {good}\r\nAuthorization: Bearer {second}\r\n");
+        assert_eq!(gateway.connect().await.ask("GET", "/", &fields).await.status(), 401);
+    }
+    let line = gateway.access_line(|_| true).await;
+    assert_eq!((&line["fault_reason"], upstream.requests()), (&json!("two-credentials"), 0));
+}
+
+#[tokio::test]
 async fn a_key_that_is_rotated_in_is_found_and_one_that_is_rotated_away_is_forgotten() {
     let (_upstream, issuer, gateway) = world(", cache: 400ms, cool-down: 10ms").await;
     let by_old = issuer.token(json!({}));
@@ -171,7 +183,7 @@ async fn many_first_requests_wait_for_one_fetch() {
 async fn keys_are_discovered_where_the_issuer_says_and_nowhere_else() {
     let (upstream, issuer) = (Upstream::recording(Speaks::Http1).await, Issuer::start().await);
     let keys = format!("jwks: '{}'", issuer.endpoint("jwks"));
-    let configuration = guarded(&upstream, &issuer, ", cool-down: 10ms").replace(&keys, "discovery: true");
+    let configuration = guarded(&upstream, &issuer, ", cool-down: 1s").replace(&keys, "discovery: true");
     let gateway = start(&configuration).await;
     issuer.answer_once(
         "discovery",
