@@ -245,3 +245,21 @@ async fn keys_in_a_file_are_read_again_when_it_changes() {
     assert_eq!(ask(&gateway, &by_old).await.status(), 401);
     assert_eq!(issuer.calls("jwks"), 0);
 }
+
+#[tokio::test]
+async fn keys_that_cannot_be_used_are_told_once_and_the_others_serve() {
+    let (_upstream, issuer, gateway) = world(", cache: 20ms, cool-down: 1ms").await;
+    let mut keys = issuer.jwks();
+    let list = keys["keys"].as_array_mut().unwrap();
+    list.insert(0, json!({"kty": "EC", "kid": "odd", "crv": "secp256k1", "x": "AA", "y": "AA"}));
+    list.insert(0, json!({"kty": "EC", "kid": "enc", "use": "enc", "crv": "P-256", "x": "AA", "y": "AA"}));
+    issuer.publish(keys);
+    eventually("several fetches", async || {
+        assert_eq!(ask(&gateway, &issuer.token(json!({}))).await.status(), 200);
+        (issuer.calls("jwks") >= 4).then_some(())
+    })
+    .await;
+    let told = gateway.event("jwks-key-unusable").await;
+    assert_eq!((&told["issuer"], &told["kid"], &told["place"]), (&json!("corp"), &json!("odd"), &json!(1)), "{told}");
+    assert_eq!(gateway.count("jwks-key-unusable"), 1);
+}

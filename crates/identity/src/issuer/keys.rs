@@ -4,18 +4,22 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use gwanmun_client::{CallError, Fetched, Found, LookupSettings, Lookups, Outbound};
 use gwanmun_core::{Clock, Reason, Tally};
-use gwanmun_jose::{Algorithm, JwkSet};
+use gwanmun_jose::{Algorithm, JwkSet, KeyError};
 
 use crate::refusal::Refusal;
 use crate::token::sha256;
 
 /// How long keys are used before the memory is asked for newer ones: it has a lock, which workers should seldom meet.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// Of the keys of a set that cannot be used, so many are told.
+const MOST_TOLD: usize = 5;
 
 /// Where published keys come from. It is asked once for all who wait, on the thread for outbound calls.
 pub trait FetchKeys: Send + Sync + 'static {
@@ -64,6 +68,8 @@ struct FetchedKeys {
     lookups: Lookups<(), KeySet>,
     at_hand: ArcSwapOption<AtHand>,
     refreshes: Tally,
+    /// The mark of the set whose unusable keys were told last.
+    told: Arc<AtomicU64>,
     clock: Arc<dyn Clock>,
 }
 
@@ -98,6 +104,7 @@ impl Keys {
             settings,
             source,
             at_hand: ArcSwapOption::empty(),
+            told: Arc::default(),
         })))
     }
 
@@ -201,6 +208,7 @@ impl FetchedKeys {
 
     fn fetch(&self) -> impl Future<Output = Result<Fetched<KeySet>, CallError>> + Send + 'static {
         let (source, settings, refreshes) = (Arc::clone(&self.source), self.settings.clone(), self.refreshes.clone());
+        let told = Arc::clone(&self.told);
         async move {
             let limit = settings.timeout;
             let bytes = tokio::time::timeout(limit, source.fetch()).await.unwrap_or(Err(CallError::Timeout(limit)));
@@ -208,13 +216,10 @@ impl FetchedKeys {
             let result = outcome.as_ref().map_or_else(CallError::name, |_| "ok");
             refreshes.count(&[&settings.issuer, result]);
             match &outcome {
-                Ok(keys) => tracing::debug!(
-                    event = "jwks-fetched",
-                    issuer = settings.issuer,
-                    keys = keys.set.keys().len(),
-                    unusable = keys.set.unusable().len(),
-                    "the keys of an issuer were fetched"
-                ),
+                Ok(keys) if told.swap(keys.mark, Ordering::Relaxed) != keys.mark => {
+                    tell_unusable(&settings.issuer, keys)
+                }
+                Ok(_) => {}
                 Err(error) => tracing::warn!(
                     event = "jwks-fetch-failed",
                     issuer = settings.issuer,
@@ -237,6 +242,21 @@ impl AtHand {
 impl fmt::Debug for FetchedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FetchedKeys").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Tells which keys of a set that has not been seen before are left out. Keys for encryption are left out by everybody.
+fn tell_unusable(issuer: &str, keys: &KeySet) {
+    let unusable = keys.set.unusable().iter().filter(|key| key.reason != KeyError::NotForSignatures);
+    for key in unusable.take(MOST_TOLD) {
+        tracing::warn!(
+            event = "jwks-key-unusable",
+            issuer,
+            place = key.place,
+            kid = key.kid.as_deref(),
+            reason = %key.reason,
+            "a key of an issuer cannot be used"
+        );
     }
 }
 
