@@ -213,6 +213,7 @@ fn another_issuer_does_not_know_it() {
 struct Publisher {
     calls: AtomicUsize,
     answer: Mutex<Option<Vec<u8>>>,
+    delay: Mutex<Duration>,
 }
 
 impl Publisher {
@@ -222,6 +223,10 @@ impl Publisher {
 
     fn answer(&self, bytes: &str) {
         *self.answer.lock().unwrap() = Some(bytes.as_bytes().to_vec());
+    }
+
+    fn take(&self, delay: Duration) {
+        *self.delay.lock().unwrap() = delay;
     }
 
     fn go_away(&self) {
@@ -239,7 +244,11 @@ impl FetchKeys for Publishes {
     fn fetch(&self) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, CallError>> + Send>> {
         self.0.calls.fetch_add(1, Ordering::SeqCst);
         let answer = self.0.answer.lock().unwrap().clone();
-        Box::pin(async move { answer.ok_or(CallError::Refused) })
+        let delay = *self.0.delay.lock().unwrap();
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            answer.ok_or(CallError::Refused)
+        })
     }
 }
 
@@ -365,6 +374,21 @@ fn old_keys_serve_while_the_issuer_is_away_and_not_for_ever() {
     world.publisher.publish(&[&key]);
     world.clock.advance(Duration::from_secs(31));
     assert!(world.ask(&text).is_ok());
+}
+
+#[test]
+fn a_slow_issuer_is_waited_for_where_there_are_no_keys_and_not_where_there_are_old_ones() {
+    let (world, key) = (fetched(), key("k1"));
+    world.publisher.publish(&[&key]);
+    world.publisher.take(Duration::from_millis(50));
+    let text = token(&key, json!({"exp": NOW + 100_000}));
+    assert!(world.ask(&text).is_ok());
+    // Longer than a fetch may take: who waited for it would wait for two seconds.
+    world.publisher.take(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(301));
+    let begin = std::time::Instant::now();
+    assert!(world.ask(&text).is_ok());
+    assert!(begin.elapsed() < Duration::from_secs(1));
 }
 
 #[test]
