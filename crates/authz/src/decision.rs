@@ -13,6 +13,8 @@ pub enum Decision<'p> {
     },
     /// It may not.
     Deny {
+        /// What kind of condition it was.
+        cause: Cause,
         /// The first that did not hold.
         rule: Cow<'p, str>,
         /// Why, for logs: words of ours and of the configuration, nothing that the caller sent.
@@ -27,6 +29,23 @@ impl Decision<'_> {
     pub fn is_allowed(&self) -> bool {
         matches!(self, Self::Allow { .. })
     }
+}
+
+/// Which kind of condition did not hold. These are all there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// None of the roles is there.
+    Role,
+    /// A scope is not there.
+    Scope,
+    /// The level is too low.
+    Level,
+    /// No line of the list is for it.
+    Acl,
+    /// The rule is false.
+    Rule,
+    /// The rule cannot be computed.
+    Failure,
 }
 
 /// Every part of a policy against one action.

@@ -11,6 +11,6 @@ mod rule;
 
 pub use acl::LineSpec;
 pub use action::Action;
-pub use decision::{Decision, Explanation, Part};
+pub use decision::{Cause, Decision, Explanation, Part};
 pub use invalid::{Argument, Invalid};
 pub use policy::{Policy, PolicySpec};

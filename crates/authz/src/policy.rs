@@ -6,7 +6,7 @@ use gwanmun_core::{Level, Principal};
 
 use crate::acl::{Acl, LineSpec};
 use crate::action::Action;
-use crate::decision::{Decision, Explanation, Part, shortened};
+use crate::decision::{Cause, Decision, Explanation, Part, shortened};
 use crate::invalid::{Argument, Invalid, Mistake};
 use crate::rule::{Facts, Rule};
 
@@ -63,6 +63,7 @@ struct Scope {
 
 /// A part that did not hold.
 struct Refusal<'p> {
+    cause: Cause,
     rule: &'p str,
     why: Cow<'p, str>,
 }
@@ -102,7 +103,7 @@ impl Policy {
         let Some(principal) = principal else { return Decision::NotAuthenticated };
         match self.refusal(&Facts { principal, level, action }) {
             Ok(rule) => Decision::Allow { rule },
-            Err(Refusal { rule, why }) => Decision::Deny { rule: Cow::Borrowed(rule), why },
+            Err(Refusal { cause, rule, why }) => Decision::Deny { cause, rule: Cow::Borrowed(rule), why },
         }
     }
 
@@ -181,13 +182,14 @@ impl Policy {
 impl Roles {
     fn check(&self, facts: &Facts<'_>) -> Result<(), Refusal<'_>> {
         let held = self.any.iter().any(|role| facts.principal.has_role(role));
-        refuse_unless(held, &self.label, "the principal has none of these roles")
+        refuse_unless(held, Cause::Role, &self.label, "the principal has none of these roles")
     }
 }
 
 impl Scope {
     fn check(&self, facts: &Facts<'_>) -> Result<(), Refusal<'_>> {
-        refuse_unless(facts.principal.has_scope(&self.name), &self.label, "the credential does not hold this scope")
+        let held = facts.principal.has_scope(&self.name);
+        refuse_unless(held, Cause::Scope, &self.label, "the credential does not hold this scope")
     }
 }
 
@@ -197,11 +199,11 @@ fn check_level<'p>(wanted: Level, label: &'p str, facts: &Facts<'_>) -> Result<(
         Level::High => "the level is high",
         Level::Highest => "the level is highest",
     };
-    refuse_unless(facts.level >= wanted, label, why)
+    refuse_unless(facts.level >= wanted, Cause::Level, label, why)
 }
 
 fn check_acl<'p>(acl: &'p Acl, facts: &Facts<'_>) -> Result<crate::acl::Granted<'p>, Refusal<'p>> {
-    let refused = |why| Refusal { rule: "acl", why: Cow::Borrowed(why) };
+    let refused = |why| Refusal { cause: Cause::Acl, rule: "acl", why: Cow::Borrowed(why) };
     if !facts.action.has_clear_path() {
         return Err(refused("the path is not canonical"));
     }
@@ -210,13 +212,13 @@ fn check_acl<'p>(acl: &'p Acl, facts: &Facts<'_>) -> Result<crate::acl::Granted<
 
 fn check_rule<'p>(rule: &'p Rule, facts: &Facts<'_>) -> Result<(), Refusal<'p>> {
     match rule.holds(facts) {
-        Ok(held) => refuse_unless(held, rule.label(), "it is false"),
-        Err(why) => Err(Refusal { rule: rule.label(), why: Cow::Owned(why) }),
+        Ok(held) => refuse_unless(held, Cause::Rule, rule.label(), "it is false"),
+        Err(why) => Err(Refusal { cause: Cause::Failure, rule: rule.label(), why: Cow::Owned(why) }),
     }
 }
 
-fn refuse_unless<'p>(held: bool, rule: &'p str, why: &'static str) -> Result<(), Refusal<'p>> {
-    if held { Ok(()) } else { Err(Refusal { rule, why: Cow::Borrowed(why) }) }
+fn refuse_unless<'p>(held: bool, cause: Cause, rule: &'p str, why: &'static str) -> Result<(), Refusal<'p>> {
+    if held { Ok(()) } else { Err(Refusal { cause, rule, why: Cow::Borrowed(why) }) }
 }
 
 fn part(rule: &str, outcome: Result<(), Refusal<'_>>, values: Vec<(String, String)>) -> Part {
@@ -255,6 +257,14 @@ fn check_scopes(scopes: &[String], mistakes: &mut Vec<Invalid>) {
         let mistake = Mistake::new(format!("found '{}', wanted one scope each", shortened(scope, 60)));
         let list = scope.split(' ').filter(|scope| !scope.is_empty()).collect::<Vec<_>>().join(", ");
         mistakes.push(mistake.with_hint(format!("write [{}]", shortened(&list, 100))).at(Argument::Scopes));
+    }
+    let is_odd = |character: char| {
+        matches!(character, '"' | '\\') || !(character.is_ascii_graphic() || character == ' ' || character.is_control())
+    };
+    for scope in scopes.iter().filter(|scope| scope.chars().any(is_odd)) {
+        let found = shortened(scope, 60);
+        let message = format!("found '{found}', wanted printable ASCII without quotes and backslashes (RFC 6749)");
+        mistakes.push(Mistake::new(message).at(Argument::Scopes));
     }
 }
 

@@ -71,7 +71,7 @@ fn line(text: &str) -> LineSpec {
 /// What the policy decides; the explanation must say the same.
 fn allows(policy: &Policy, principal: &Principal, action: &Action<'_>) -> bool {
     let decision = policy.decide(Some(principal), Level::High, action);
-    if let Decision::Deny { rule, why } = &decision {
+    if let Decision::Deny { rule, why, .. } = &decision {
         assert!(!why.contains("interpreter failed"), "the interpreter fails");
         assert!(!rule.contains(char::is_control) && !why.contains(char::is_control), "{rule:?} {why:?}");
     }

@@ -41,7 +41,7 @@ fn decide(spec: &PolicySpec, principal: &Principal, level: Level, path: &str) ->
     let (policy, headers) = (Policy::new(spec).unwrap(), acme());
     match policy.decide(Some(principal), level, &Action { path, ..get(&headers) }) {
         Decision::Allow { rule } => format!("allow: {rule}"),
-        Decision::Deny { rule, why } => format!("deny: {rule}: {why}"),
+        Decision::Deny { rule, why, .. } => format!("deny: {rule}: {why}"),
         Decision::NotAuthenticated => "nobody".to_owned(),
     }
 }
@@ -87,6 +87,26 @@ fn a_policy_names_what_decided() {
 }
 
 #[test]
+fn a_refusal_says_of_what_kind_it_is() {
+    let cause = |change: fn(&mut PolicySpec)| {
+        let mut spec = PolicySpec::default();
+        change(&mut spec);
+        let (policy, headers) = (Policy::new(&spec).unwrap(), acme());
+        match policy.decide(Some(&ann()), Level::High, &get(&headers)) {
+            Decision::Deny { cause, .. } => Some(cause),
+            _ => None,
+        }
+    };
+    assert_eq!(cause(|_| {}), None);
+    assert_eq!(cause(|spec| spec.roles = texts(&["admin"])), Some(Cause::Role));
+    assert_eq!(cause(|spec| spec.scopes = texts(&["orders.write"])), Some(Cause::Scope));
+    assert_eq!(cause(|spec| spec.level = Some(Level::Highest)), Some(Cause::Level));
+    assert_eq!(cause(|spec| spec.acl = Some(Vec::new())), Some(Cause::Acl));
+    assert_eq!(cause(|spec| spec.rule = Some("principal.claims.tenant == ''".into())), Some(Cause::Rule));
+    assert_eq!(cause(|spec| spec.rule = Some("principal.claims.x == ''".into())), Some(Cause::Failure));
+}
+
+#[test]
 fn the_level_is_the_requests_not_the_principals() {
     let spec = PolicySpec { level: Some(Level::High), ..PolicySpec::default() };
     assert_eq!(decide(&spec, &ann(), Level::Low, "/"), "deny: level high: the level is low");
@@ -121,7 +141,7 @@ fn a_path_that_two_could_read_in_two_ways_is_refused() {
 fn every_mistake_is_told_with_its_argument() {
     let spec = PolicySpec {
         roles: Some(Vec::new()),
-        scopes: texts(&["a b", "c", "c", " d", ""]),
+        scopes: texts(&["a b", "c", "c", " d", "", "e\"f"]),
         level: None,
         rule: Some("principal.rolse && request.x".into()),
         acl: Some(vec![LineSpec { who: "*".into(), ..LineSpec::default() }, LineSpec::default()]),
@@ -137,6 +157,7 @@ fn every_mistake_is_told_with_its_argument() {
             (Argument::Scopes, "found ' d', wanted a name without blanks around it"),
             (Argument::Scopes, "found '', wanted a name without blanks around it"),
             (Argument::Scopes, "found 'a b', wanted one scope each"),
+            (Argument::Scopes, "found 'e\"f', wanted printable ASCII without quotes and backslashes (RFC 6749)"),
             (Argument::Rule { column: Some(10) }, "principal has no 'rolse'"),
             (Argument::Rule { column: Some(27) }, "request has no 'x'"),
             (Argument::Acl { line: 2 }, "found who '', wanted 'user:NAME', 'group:ROLE' or '*'"),
