@@ -239,8 +239,13 @@ fn decode_whole<S: DeserializeOwned>(arguments: &Node, diagnostics: &mut Diagnos
     spec.filter(|_| diagnostics.len() == before)
 }
 
-/// Tells an [`Invalid`] at the argument it names, unless that could not be read as it was meant.
+/// Tells an [`Invalid`] at the argument it names, unless that could not be read as it was meant, and those with it.
 fn report(invalid: &Invalid, arguments: &Node, diagnostics: &mut Diagnostics) {
+    report_one(invalid, arguments, diagnostics);
+    invalid.others().iter().for_each(|other| report(other, arguments, diagnostics));
+}
+
+fn report_one(invalid: &Invalid, arguments: &Node, diagnostics: &mut Diagnostics) {
     let argument = match (&arguments.value, invalid.argument()) {
         (Value::Map(entries), Some(name)) => entries.iter().find(|entry| entry.key == name),
         _ => None,

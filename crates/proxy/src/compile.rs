@@ -76,6 +76,8 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     let mut filters = Filters::new(context);
     let door = filters.door(&spec.filters, &parts, diagnostics);
     let door = filters.list(door);
+    let door_names = filters::names(&spec.filters);
+    let parts = parts.behind(&door_names);
     let (router, routes) = routes::compile(spec, context, &parts, &mut filters, &mut upstreams, diagnostics);
     if diagnostics.has_errors() {
         return None;

@@ -306,6 +306,16 @@ impl Exchange {
         Ok(())
     }
 
+    /// How the client speaks: to us, or to a trusted proxy in front that says so.
+    pub fn scheme(&self) -> Scheme {
+        let before = if self.trusted { forward::is_https_before(&self.request.headers) } else { None };
+        match before {
+            Some(true) => Scheme::Https,
+            Some(false) => Scheme::Http,
+            None => self.connection.scheme,
+        }
+    }
+
     /// Whether nobody between the client and us could read or change the request: TLS on our listener, a trusted proxy that
     /// says https, or a client on this machine.
     pub fn is_protected(&self) -> bool {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::parts::{Invalid, Parts};
+use crate::route::Outcome;
 
 /// What travels back to the client.
 pub type Response = http::Response<Body>;
@@ -52,6 +53,13 @@ pub trait Filter: Send + Sync + 'static {
     fn response<'a>(&'a self, exchange: &'a mut Exchange, response: &'a mut Response) -> Verdict<'a> {
         let _ = (exchange, response);
         Ok(Step::Next)
+    }
+
+    /// What the filter weighed when it saw the request, for `gwanmun explain`. It is asked right after
+    /// [`Filter::request`], with the exchange as that left it.
+    fn weighed(&self, exchange: &Exchange) -> Vec<Outcome> {
+        let _ = exchange;
+        Vec::new()
     }
 }
 

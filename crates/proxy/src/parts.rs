@@ -20,6 +20,8 @@ pub struct Parts<'a> {
     pub variables: &'a BTreeSet<String>,
     /// Names of the listeners.
     pub listeners: &'a BTreeSet<String>,
+    /// Names of the door filters, which run before a route is found.
+    pub door: &'a BTreeSet<String>,
     /// Where a request carries its API version, if it does.
     pub api_version: Option<&'a ApiVersionSpec>,
     /// What belongs to filters and has a key of its own in the configuration.
@@ -31,7 +33,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Parts for a predicate or a door filter: no variables are captured yet.
+    /// Parts for a predicate or a door filter: no variables are captured yet. There are no door filters.
     pub fn new(
         clock: &'a Arc<dyn Clock>,
         listeners: &'a BTreeSet<String>,
@@ -41,7 +43,13 @@ impl<'a> Parts<'a> {
         lasting: &'a Lasting,
     ) -> Self {
         static NOTHING: BTreeSet<String> = BTreeSet::new();
-        Self { clock, variables: &NOTHING, listeners, api_version, sections, reader, lasting }
+        Self { clock, variables: &NOTHING, listeners, door: &NOTHING, api_version, sections, reader, lasting }
+    }
+
+    /// The same behind door filters of these names.
+    #[must_use]
+    pub fn behind(self, door: &'a BTreeSet<String>) -> Self {
+        Self { door, ..self }
     }
 
     /// The same in a route whose predicates capture `variables`.
@@ -60,12 +68,13 @@ pub struct Invalid {
     hint: Option<String>,
     /// Another mistake is the reason, and has been told.
     follows: bool,
+    also: Vec<Invalid>,
 }
 
 impl Invalid {
     /// The arguments as a whole do not fit.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { argument: None, span: None, message: message.into(), hint: None, follows: false }
+        Self { argument: None, span: None, message: message.into(), hint: None, follows: false, also: Vec::new() }
     }
 
     /// `argument` (its key in the configuration) does not fit.
@@ -100,6 +109,18 @@ impl Invalid {
     /// Whether another mistake is the reason, which has been told.
     pub fn is_follow_up(&self) -> bool {
         self.follows
+    }
+
+    /// Adds `others`, which are told too.
+    #[must_use]
+    pub fn and(mut self, others: impl IntoIterator<Item = Self>) -> Self {
+        self.also.extend(others);
+        self
+    }
+
+    /// What else does not fit.
+    pub fn others(&self) -> &[Self] {
+        &self.also
     }
 
     /// Says where the mistake is, where the maker of the error did not know it.

@@ -1,7 +1,7 @@
 //! Filters: from their place in the configuration to what runs. Equal ones are made once and shared, and so are equal
 //! lists, so that thousands of routes with the same filters touch the same memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -112,6 +112,15 @@ impl<'a> Filters<'a> {
         }
         Some(planned)
     }
+}
+
+/// The names of the filters in a list, as they are written.
+pub(super) fn names(pieces: &[Piece]) -> BTreeSet<String> {
+    let name = |piece: &Piece| match &piece.0.value {
+        Value::Map(entries) => entries.first().map(|entry| entry.key.clone()),
+        _ => piece.0.text().map(str::to_owned),
+    };
+    pieces.iter().filter_map(name).collect()
 }
 
 /// Writes `node` so that different ones are never written the same.
