@@ -27,6 +27,7 @@ pub(crate) struct Fixture {
     clock: Arc<dyn Clock>,
     variables: BTreeSet<String>,
     listeners: BTreeSet<String>,
+    door: BTreeSet<String>,
     api_version: Option<ApiVersionSpec>,
     sections: Sections,
     reader: Reader<'static>,
@@ -40,6 +41,7 @@ impl Fixture {
             clock: Arc::new(ManualClock::at(SystemTime::UNIX_EPOCH)),
             variables: BTreeSet::new(),
             listeners: BTreeSet::new(),
+            door: BTreeSet::new(),
             api_version: None,
             sections: Sections::default(),
             reader: Reader::new(&NO_SOURCES),
@@ -56,6 +58,12 @@ impl Fixture {
     /// The gateway has these listeners.
     pub(crate) fn with_listeners(mut self, names: &[&str]) -> Self {
         self.listeners = names.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// The gateway has door filters of these names.
+    pub(crate) fn with_door(mut self, names: &[&str]) -> Self {
+        self.door = names.iter().map(|&name| name.to_owned()).collect();
         self
     }
 
@@ -80,6 +88,7 @@ impl Fixture {
     /// What a specification is built with.
     pub(crate) fn parts(&self) -> Parts<'_> {
         Parts::new(&self.clock, &self.listeners, self.api_version.as_ref(), &self.sections, &self.reader, &self.lasting)
+            .behind(&self.door)
             .capturing(&self.variables)
     }
 

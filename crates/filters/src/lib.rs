@@ -7,6 +7,7 @@ pub mod add_request_parameter;
 pub mod add_response_header;
 mod audited;
 pub mod authenticate;
+pub mod authorize;
 pub mod dedupe_response_header;
 mod encode;
 mod file_reference;
@@ -73,6 +74,7 @@ impl Registry {
             .filter::<add_request_parameter::AddRequestParameterSpec>()
             .filter::<add_response_header::AddResponseHeaderSpec>()
             .filter::<authenticate::AuthenticateSpec>()
+            .filter::<authorize::AuthorizeSpec>()
             .filter::<dedupe_response_header::DedupeResponseHeaderSpec>()
             .filter::<map_request_header::MapRequestHeaderSpec>()
             .filter::<prefix_path::PrefixPathSpec>()

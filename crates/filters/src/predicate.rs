@@ -3,6 +3,7 @@
 mod after;
 mod before;
 mod between;
+mod claim;
 mod cookie;
 mod datetime;
 mod header;
@@ -19,6 +20,7 @@ mod x_forwarded_remote_addr;
 pub use after::AfterSpec;
 pub use before::BeforeSpec;
 pub use between::BetweenSpec;
+pub use claim::ClaimSpec;
 pub use cookie::CookieSpec;
 pub use header::HeaderSpec;
 pub use host::HostSpec;
@@ -36,6 +38,7 @@ pub fn register(catalog: &mut gwanmun_proxy::Catalog) {
     catalog.add_predicate::<AfterSpec>();
     catalog.add_predicate::<BeforeSpec>();
     catalog.add_predicate::<BetweenSpec>();
+    catalog.add_predicate::<ClaimSpec>();
     catalog.add_predicate::<CookieSpec>();
     catalog.add_predicate::<HeaderSpec>();
     catalog.add_predicate::<HostSpec>();
@@ -70,7 +73,7 @@ pub(crate) mod tests {
     fn every_example_shows_its_predicate() {
         let mut catalog = Catalog::default();
         register(&mut catalog);
-        assert_eq!(catalog.predicates().count(), 14);
+        assert_eq!(catalog.predicates().count(), 15);
         for item in catalog.predicates() {
             assert!(item.example.contains(&format!("      - {}:", item.name)), "{}", item.name);
             assert!(item.example.contains("status: 404"), "{} never fails", item.name);

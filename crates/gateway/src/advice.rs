@@ -17,6 +17,7 @@ pub(crate) fn advise(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diag
     }
     about_listeners(spec, diagnostics);
     about_upstreams(spec, document, diagnostics);
+    about_authorization(spec, diagnostics);
     let lists =
         [&spec.filters, &spec.default_filters].into_iter().chain(spec.routes.iter().map(|route| &route.filters));
     lists.flatten().for_each(|Piece(filter)| about_filter(filter, diagnostics));
@@ -48,6 +49,30 @@ fn about_upstreams(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diagno
                 .with_hint(format!("a route names it with `upstream: {name}`")),
         );
     }
+}
+
+/// Who calls is known behind `authenticate` only.
+fn about_authorization(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
+    let mut about = |filters: &[Piece], known_before: bool| {
+        filters.iter().fold(known_before, |is_known, Piece(filter)| match name(filter) {
+            Some("authenticate") => true,
+            Some("authorize") if !is_known => {
+                diagnostics.push(
+                    Diagnostic::warning("nobody can pass: no 'authenticate' stands before this", filter.span)
+                        .with_hint(
+                            "`authenticate` finds out who calls: put it before, here or among the door's filters",
+                        ),
+                );
+                is_known
+            }
+            _ => is_known,
+        })
+    };
+    let at_door = about(&spec.filters, false);
+    let in_routes = about(&spec.default_filters, at_door);
+    spec.routes.iter().for_each(|route| {
+        about(&route.filters, in_routes);
+    });
 }
 
 fn about_filter(filter: &Node, diagnostics: &mut Diagnostics) {
@@ -105,6 +130,11 @@ fn about_path(node: &Node, pattern: &str, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// The name of a filter or predicate.
+fn name(piece: &Node) -> Option<&str> {
+    named(piece).map(|(name, _)| name).or_else(|| piece.text())
+}
+
 /// `name: arguments`.
 fn named(piece: &Node) -> Option<(&str, &Node)> {
     match &piece.value {
@@ -160,6 +190,28 @@ mod tests {
     fn a_star_in_the_name_of_a_header_to_remove_is_told() {
         assert_eq!(said("[]", "[remove-request-header: X-*, remove-response-header: {name: Y-*}]").len(), 2);
         assert!(said("[]", "[remove-request-header: X-A, set-request-header: {name: X-A, value: '*'}]").is_empty());
+    }
+
+    #[test]
+    fn where_nobody_is_known_nobody_can_pass() {
+        const NOBODY: &str = "nobody can pass: no 'authenticate' stands before this";
+        const AUTHENTICATE: &str = "authenticate: {any: [{jwt: corp}]}";
+        let said = |door: &str, defaults: &str, own: &str| {
+            whole(&format!(
+                "listeners: [{{address: '127.0.0.1:0'}}]\nidentity: {{issuers: {{corp: {{issuer: 'https://a.example', jwks: \
+                 'https://a.example/jwks', audiences: [gw]}}}}}}\nfilters: [{door}]\ndefault-filters: [{defaults}]\n\
+                 routes: [{{id: a, filters: [{own}], upstream: 'http://127.0.0.1:1'}}]\n"
+            ))
+        };
+        assert_eq!(said("", "", "authorize"), [NOBODY]);
+        assert_eq!(said("", "", &format!("authorize: {{roles: a}}, {AUTHENTICATE}")), [NOBODY]);
+        assert_eq!(said("", "authorize", AUTHENTICATE), [NOBODY]);
+        assert_eq!(said("authorize", AUTHENTICATE, ""), [NOBODY]);
+        for (door, defaults, own) in [(AUTHENTICATE, "", "authorize"), ("", AUTHENTICATE, "authorize")] {
+            assert!(said(door, defaults, own).is_empty(), "{door} {defaults} {own}");
+        }
+        assert!(said("", "", &format!("{AUTHENTICATE}, authorize")).is_empty());
+        assert!(said(&format!("{AUTHENTICATE}, authorize"), "authorize", "authorize: {level: low}").is_empty());
     }
 
     #[test]

@@ -126,6 +126,16 @@ crate::names! {
         MissingScope = "missing-scope",
         /// The keys of a token's issuer cannot be fetched.
         KeysUnavailable = "keys-unavailable",
+        /// Who calls has none of the roles that are wanted.
+        MissingRole = "missing-role",
+        /// It is not sure enough who calls.
+        LevelTooLow = "level-too-low",
+        /// No line of the access list is for who calls and what is asked for.
+        NotInAcl = "not-in-acl",
+        /// The rule is false.
+        RuleRefused = "rule-refused",
+        /// The rule cannot be computed for this request.
+        RuleFailed = "rule-failed",
     }
 }
 

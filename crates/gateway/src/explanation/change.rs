@@ -36,7 +36,11 @@ impl RequestLook {
             _ => "another".to_owned(),
         };
         let request = &exchange.request;
+        let principal = exchange.principal.as_ref().map(|principal| {
+            format!("{}, {}, level {}", principal.subject.escape_debug(), principal.credential, exchange.level)
+        });
         let facts = vec![
+            ("principal", principal),
             ("method", Some(request.method.to_string())),
             ("path", Some(request.path().to_owned())),
             ("query", request.query().map(str::to_owned)),

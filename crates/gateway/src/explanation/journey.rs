@@ -51,6 +51,8 @@ pub(super) struct Step {
     /// Whether it acts on the way back: it has changed the response, or its name says so.
     pub(super) is_for_response: bool,
     pub(super) changes: Vec<Change>,
+    /// What it weighed, and what held.
+    pub(super) weighed: Vec<Outcome>,
     pub(super) end: End,
 }
 
@@ -121,6 +123,7 @@ impl Watch for Journey<'_> {
             is_at_door: self.routing.is_none(),
             is_for_response: filter.name.contains("-response-"),
             changes,
+            weighed: filter.filter.weighed(exchange),
             end,
         });
         self.request = Some(now);
@@ -145,6 +148,7 @@ impl Watch for Journey<'_> {
                 is_at_door: false,
                 is_for_response: true,
                 changes,
+                weighed: Vec::new(),
                 end: End::GoesOn,
             };
             self.forth

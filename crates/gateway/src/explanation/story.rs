@@ -108,7 +108,7 @@ impl Story {
         }
     }
 
-    /// Predicates with how they turned out, and their parts below them.
+    /// Predicates, or what a filter weighed, with how they turned out, and their parts below them.
     fn outcomes(&mut self, outcomes: &[Outcome], depth: usize) {
         for outcome in outcomes {
             let mark = if outcome.held { self.paint.good("✓") } else { self.paint.bad("✗") };
@@ -122,8 +122,9 @@ impl Story {
         for change in &step.changes {
             self.change(change);
         }
+        self.outcomes(&step.weighed, 2);
         match &step.end {
-            End::GoesOn if step.changes.is_empty() => {
+            End::GoesOn if step.changes.is_empty() && step.weighed.is_empty() => {
                 let why = if step.is_for_response { "works on the response" } else { "no change" };
                 self.line(format_args!("    {}", self.paint.dim(why)));
             }

@@ -181,3 +181,46 @@ fn what_the_door_cannot_do_is_refused() {
                 telemetry: {traces: {propagate: [w3c, b3, b3-multi]}}\n";
     assert_eq!(Folder::with(&[("gw.yaml", good)]).gwanmun(&["check", "gw.yaml"]).code, 0);
 }
+
+#[test]
+fn a_route_by_claim_needs_to_know_who_calls() {
+    let route = "routes: [{id: a, predicates: [claim: /tenant], filters: [authenticate: {any: [{jwt: corp}]}], \
+                 upstream: 'http://127.0.0.1:1'}]\nlisteners: [{address: '127.0.0.1:8080'}]\n";
+    let issuer =
+        "identity: {issuers: {corp: {issuer: 'https://a.example', jwks: 'https://a.example/jwks', audiences: [gw]}}}\n";
+    let check =
+        |door: &str| Folder::with(&[("gw.yaml", &format!("{issuer}{route}{door}"))]).gwanmun(&["check", "gw.yaml"]);
+    let ended = check("");
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.err.contains("this needs 'authenticate' at the door") && ended.err.contains("gw.yaml:2:38"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(check("filters: [authenticate: {any: [{jwt: corp}]}]\n").code, 0);
+}
+
+#[test]
+fn an_access_list_is_read_from_beside_the_file_that_names_it() {
+    let folder = Folder::with(&[("gw.yaml", "listeners: [{address: '127.0.0.1:8080'}]\n")]);
+    let filters = "[authenticate: {any: [{jwt: corp}]}, authorize: {acl: 'file:acl.yaml'}]";
+    for (name, acl) in [("a", "- {who: ann}\n- {pth: /}\n"), ("b", "- {who: 'user:ann'}\n")] {
+        let below = folder.path().join(name);
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(below.join("acl.yaml"), acl).unwrap();
+        let text = format!(
+            "routes: [{{id: {name}, predicates: [path: /{name}], filters: {filters}, upstream: 'http://127.0.0.1:1'}}]\n"
+        );
+        std::fs::write(below.join("gw.yaml"), text).unwrap();
+    }
+    let issuer =
+        "identity: {issuers: {corp: {issuer: 'https://a.example', jwks: 'https://a.example/jwks', audiences: [gw]}}}\n";
+    std::fs::write(folder.path().join("identity.yaml"), issuer).unwrap();
+    let ended = folder.gwanmun(&["check", "gw.yaml", "identity.yaml", "b/gw.yaml", "a/gw.yaml"]);
+    assert_eq!(ended.code, 1);
+    for mistake in ["a/acl.yaml:1:3: found who 'ann'", "a/acl.yaml:2:4: unknown key 'pth'", "a/gw.yaml:1:"] {
+        assert!(ended.err.contains(mistake), "{mistake}\n{}", ended.err);
+    }
+    assert!(!ended.err.contains("b/"), "{}", ended.err);
+    assert_eq!(folder.gwanmun(&["check", "gw.yaml", "identity.yaml", "b/gw.yaml"]).code, 0);
+}

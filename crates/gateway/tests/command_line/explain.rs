@@ -83,3 +83,34 @@ fn wrong_usage_is_told_apart_from_a_wrong_configuration() {
     assert_eq!((ended.code, ended.out.as_str()), (1, ""));
     assert!(ended.err.contains("did you mean 'routes'?"), "{}", ended.err);
 }
+
+const GUARDED: &str = r#"listeners: [{address: "127.0.0.1:8080"}]
+identity: {issuers: {corp: {issuer: "https://idp.example", jwks: "https://idp.example/jwks", audiences: [gateway]}}}
+routes:
+  - id: orders
+    filters:
+      - authenticate: {any: [{jwt: corp}]}
+      - set-path: /elsewhere
+      - authorize:
+          roles: ops
+          scopes: [orders.read, orders.write]
+          level: high
+          acl: [{who: "group:ops", path: "/orders/**"}]
+          rule: "principal.claims.tenant == request.headers['x-tenant']"
+    upstream: http://127.0.0.1:9001
+"#;
+
+#[test]
+fn what_authorize_weighs_is_told_part_by_part() {
+    let ann = "{subject: ann, roles: [ops], scopes: [orders.read], claims: {tenant: acme}}\n";
+    let folder = Folder::with(&[("gw.yaml", GUARDED), ("ann.yaml", ann)]);
+    let told = |arguments: &[&str]| {
+        let all = ["explain", "gw.yaml", "GET", "/orders/7", "-H", "X-Tenant: acme"];
+        let ended = folder.gwanmun(&[&all[..], arguments].concat());
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+        ended.out
+    };
+    insta::assert_snapshot!(told(&["--principal", "ann.yaml"]));
+    let nobody = told(&[]);
+    assert!(nobody.contains("fails: unauthenticated: nothing in the request proves who calls"), "{nobody}");
+}

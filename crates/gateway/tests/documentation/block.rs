@@ -46,6 +46,11 @@ impl Block {
         self.text.lines().next()?.strip_prefix("# file: ").map(str::trim)
     }
 
+    /// Whether it is no configuration but a list that one names, such as an access list.
+    pub(crate) fn is_list(&self) -> bool {
+        self.text.lines().find(|line| !line.starts_with('#')).is_some_and(|line| line.starts_with("- "))
+    }
+
     /// Commands, each with its line in the document; `\` at the end of a line joins it to the next.
     pub(crate) fn commands(&self) -> Vec<(usize, String)> {
         let mut commands: Vec<(usize, String)> = Vec::new();

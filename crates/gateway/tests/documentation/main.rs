@@ -1,7 +1,7 @@
 //! The documents keep what they promise. README.md and every file below docs/ is read as a person would follow it:
 //!
 //! - a `yaml` block that begins with `# file: NAME` is written to an empty folder, one for each document; one without is a
-//!   configuration by itself. All of them pass `gwanmun check` and their tests,
+//!   configuration by itself. All of them pass `gwanmun check` and their tests, but for lists, which others name,
 //! - the lines of a `sh` block are run in that folder and succeed; `# exits with 1` at the end of a line says otherwise,
 //! - a `text` block after them is what they print; `…` stands for anything, a line `...` for any lines,
 //! - `gwanmun run FILE &` starts a gateway, which notices when a line changes its file; `kill %1` ends the first. Ports are

@@ -198,7 +198,7 @@ impl Session {
         for job in std::mem::take(&mut self.jobs).into_iter().flatten() {
             self.failures.extend(job.stop().err());
         }
-        for block in blocks.iter().filter(|block| block.kind == "yaml") {
+        for block in blocks.iter().filter(|block| block.kind == "yaml" && !block.is_list()) {
             let name = block.file().map_or_else(|| unnamed(block), str::to_owned);
             let was = |command: &str| self.asked.contains(&(command.to_owned(), name.clone()));
             let has_tests = block.text.contains("\ntests:");

@@ -12,6 +12,7 @@
 mod attackers;
 mod audited;
 mod authentication;
+mod authorization;
 mod door;
 mod failures;
 mod http1;
