@@ -68,13 +68,14 @@ pub struct Invalid {
     hint: Option<String>,
     /// Another mistake is the reason, and has been told.
     follows: bool,
-    also: Vec<Invalid>,
+    /// What else does not fit.
+    also: Box<[Invalid]>,
 }
 
 impl Invalid {
     /// The arguments as a whole do not fit.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { argument: None, span: None, message: message.into(), hint: None, follows: false, also: Vec::new() }
+        Self { argument: None, span: None, message: message.into(), hint: None, follows: false, also: Box::default() }
     }
 
     /// `argument` (its key in the configuration) does not fit.
@@ -114,7 +115,7 @@ impl Invalid {
     /// Adds `others`, which are told too.
     #[must_use]
     pub fn and(mut self, others: impl IntoIterator<Item = Self>) -> Self {
-        self.also.extend(others);
+        self.also = self.also.into_iter().chain(others).collect();
         self
     }
 

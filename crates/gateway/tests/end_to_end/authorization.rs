@@ -72,9 +72,9 @@ async fn a_refusal_is_told_in_the_callers_protocol_and_recorded() {
             ["u1", "deny", "scope orders.read", "forbidden"],
             ["u2", "deny", "acl", "forbidden"],
             ["u1", "deny", "scope orders.read", "forbidden"],
-            ["-", "deny", "-", "unauthenticated"],
+            ["-", "deny", "no-credential", "unauthenticated"],
             ["u1", "deny", "scope orders.read", "forbidden"],
-            ["-", "deny", "-", "unauthenticated"],
+            ["-", "deny", "no-credential", "unauthenticated"],
         ]
     );
 }
