@@ -121,6 +121,7 @@ async fn nobody_waits_longer_than_the_time_limit() {
 }
 
 #[tokio::test]
+#[ignore = "takes seconds: cargo xtask test --full"]
 async fn ten_thousand_who_come_at_once_cause_one_call() {
     const CONNECTIONS: usize = 100;
     const STREAMS: usize = 100;
