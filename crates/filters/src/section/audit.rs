@@ -54,9 +54,9 @@ impl Audit {
     }
 }
 
-/// The log that is open.
+/// The logs that are open: with what they were opened, and where they are.
 #[derive(Default)]
-struct Open(Mutex<Option<(String, PathBuf, AuditLog)>>);
+struct Open(Mutex<Vec<(String, PathBuf, AuditLog)>>);
 
 impl SectionSpec for AuditSpec {
     const KEY: &'static str = "audit";
@@ -117,18 +117,17 @@ impl AuditSpec {
     }
 }
 
-/// The log of this process. What is open stays open while it is the same file: a chain has one writer.
+/// The log of this process. What is open stays open: a chain has one writer, and a configuration may come back to a file
+/// that it left, or was never in force.
 fn open(
     lasting: &Lasting,
     settings: Settings,
     make: impl FnOnce(Settings) -> Result<AuditLog, Unopened>,
 ) -> Result<AuditLog, Unopened> {
     let open = lasting.of(Open::default);
-    let mut slot = open.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut logs = open.0.lock().unwrap_or_else(PoisonError::into_inner);
     let written = format!("{settings:?}");
-    if let Some((before, file, log)) = &*slot
-        && *file == settings.file
-    {
+    if let Some((before, _, log)) = logs.iter().find(|(_, file, _)| *file == settings.file) {
         if *before != written {
             tracing::warn!(event = "restart-needed", keys = "audit", "these keys take effect at the next start");
         }
@@ -138,6 +137,6 @@ fn open(
     let log = make(settings)?;
     let closed = log.clone();
     lasting.at_end(move || closed.close());
-    *slot = Some((written, file, log.clone()));
+    logs.push((written, file, log.clone()));
     Ok(log)
 }

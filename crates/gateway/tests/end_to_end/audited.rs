@@ -163,3 +163,27 @@ async fn whoever_was_answered_is_in_the_log_also_when_the_gateway_is_killed() {
     assert_eq!(records(gateway.folder()).len(), recorded + 1);
     assert!(verify(gateway.folder()).status.success());
 }
+
+#[tokio::test]
+async fn a_configuration_may_come_back_to_a_log_that_it_left() {
+    let (upstream, issuer) = (Upstream::recording(Speaks::Http1).await, Issuer::start().await);
+    let here = guarded(&upstream, &issuer);
+    let there = here.replace("audit.jsonl", "other.jsonl");
+    let gateway = start(&here).await;
+    let lines = |file: &str| std::fs::read_to_string(gateway.folder().join(file)).unwrap_or_default().lines().count();
+    for (configuration, file) in [(&there, "other.jsonl"), (&here, "audit.jsonl"), (&there, "other.jsonl")] {
+        gateway.reconfigure(configuration).await;
+        let before = lines(file);
+        assert_eq!(ask(&gateway, "/", "").await, 401);
+        assert_eq!(lines(file), before + 1, "{file}");
+    }
+    // One that is not taken, because of something else, leaves nothing behind either.
+    let mistaken = here.replace("audit.jsonl", "third.jsonl").replace("jwt: corp", "jwt: crop");
+    gateway.rewrite(&mistaken);
+    gateway.event("reload-failed").await;
+    let quiet = format!("{here}# again\n");
+    gateway.reconfigure(&quiet).await;
+    let before = lines("audit.jsonl");
+    assert_eq!(ask(&gateway, "/", "").await, 401);
+    assert_eq!(lines("audit.jsonl"), before + 1);
+}
