@@ -206,6 +206,7 @@ impl Authenticate {
         let (principal, level, sent) = match found {
             Found::Nothing if self.anonymous => {
                 (exchange.principal, exchange.level) = (None, Level::Low);
+                self.withdraw(None, exchange);
                 return Ok(());
             }
             Found::Nothing => return Err(self.challenges.nothing()),

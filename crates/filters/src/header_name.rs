@@ -2,7 +2,7 @@
 //! connection are the engine's; a filter that set them would desynchronise the two sides.
 
 use gwanmun_proxy::Invalid;
-use http::header::{HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Framing and hop-by-hop fields (RFC 9110 section 7.6.1, RFC 9112 section 6).
 const CONNECTION_FIELDS: [&str; 8] =
@@ -62,6 +62,24 @@ pub(crate) fn is_missing_or_blank(headers: &HeaderMap, name: &HeaderName) -> boo
     headers.get_all(name).iter().all(|value| value.as_bytes().iter().all(u8::is_ascii_whitespace))
 }
 
+/// Takes out the first value of the field `name`, and with it every field that services in the manner of CGI (WSGI, Rack,
+/// PHP) cannot tell from it: `X_Plan` is `X-Plan` to them.
+pub(crate) fn take_with_lookalikes(headers: &mut HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let first = headers.remove(name);
+    let lookalikes: Vec<HeaderName> = headers.keys().filter(|other| look_alike(other, name)).cloned().collect();
+    for other in lookalikes {
+        headers.remove(other);
+    }
+    first
+}
+
+/// Whether two names differ only in what is no letter and no digit.
+fn look_alike(one: &HeaderName, other: &HeaderName) -> bool {
+    let (one, other) = (one.as_str().as_bytes(), other.as_str().as_bytes());
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(a, b)| a == b || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric()))
+}
+
 fn settable(argument: &'static str, text: &str) -> Result<HeaderName, Invalid> {
     let name = changeable(argument, text)?;
     if name == "txn-token" || name.as_str().starts_with("x-gwanmun-") {
@@ -104,6 +122,19 @@ mod tests {
             assert!(settable_in_response("name", text).is_err(), "{text}");
             assert!(removable_from_request("name", text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_field_goes_with_all_that_services_take_for_it() {
+        let mut headers = HeaderMap::new();
+        for name in ["x_a-b", "x-a-b", "x.a!b", "xa-b", "x-a-b-", "x-aab", "x-a-c"] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(name));
+        }
+        assert_eq!(take_with_lookalikes(&mut headers, &HeaderName::from_static("x-a-b")).unwrap(), "x-a-b");
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["x-a-b-", "x-a-c", "x-aab", "xa-b"]);
+        assert_eq!(take_with_lookalikes(&mut headers, &HeaderName::from_static("x-a-b")), None);
     }
 
     #[test]

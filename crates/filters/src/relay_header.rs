@@ -22,6 +22,9 @@ use crate::header_name;
 use crate::outbound::outbound;
 use crate::principal_url::PrincipalUrl;
 
+/// The longest text that becomes a value, bytes.
+const LONGEST_VALUE: usize = 4096;
+
 /// Asks another service about the caller and puts parts of its answer (JSON) into headers of the request. Fields of these
 /// names that the client sent are removed. The answer is remembered for `ttl`, that there is none for `negative-ttl`;
 /// while the service is down, an answer is used for `stale` longer.
@@ -31,7 +34,7 @@ pub struct RelayHeaderSpec {
     /// Where to ask: `{principal.subject}` and `{principal.claims.NAME}` are filled in, percent-encoded.
     url: String,
     /// Headers, and where their values are in the answer (JSON pointers, RFC 6901). Texts, numbers and booleans become
-    /// values; anything else, and text with control characters, counts as missing.
+    /// values; anything else, text with control characters and text of more than 4096 bytes count as missing.
     headers: BTreeMap<String, String>,
     /// How long an answer is good (30s).
     #[serde(default = "thirty_seconds")]
@@ -151,7 +154,7 @@ tests:
 impl Filter for RelayHeader {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Verdict<'a> {
         for (name, _) in &self.source.headers {
-            exchange.request.headers.remove(name);
+            header_name::take_with_lookalikes(&mut exchange.request.headers, name);
         }
         let url = exchange.principal.as_ref().and_then(|principal| self.source.url.about(principal));
         let Some(url) = url else {
@@ -220,10 +223,11 @@ impl Source {
     }
 }
 
-/// What a header can carry of a value; text with control characters would be another message.
+/// What a header can carry of a value; text with control characters would be another message, and longer text would have
+/// services refuse the whole request.
 fn header_value(value: &Value) -> Option<HeaderValue> {
     let text = match value {
-        Value::String(text) if text.chars().any(char::is_control) => return None,
+        Value::String(text) if text.len() > LONGEST_VALUE || text.chars().any(char::is_control) => return None,
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Bool(truth) => truth.to_string(),
@@ -234,6 +238,8 @@ fn header_value(value: &Value) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use gwanmun_core::{Level, Principal};
     use http::Method;
 
@@ -248,6 +254,15 @@ mod tests {
         let mut exchange = exchange_with(Method::GET, "/", &[("x-a", "1"), ("x-b", "2"), ("x-a", "3")]);
         pass(&*filter, &mut exchange).unwrap();
         assert_eq!(exchange.request.headers.keys().collect::<Vec<_>>(), ["x-b"]);
+    }
+
+    #[test]
+    fn names_that_services_take_for_the_same_are_removed_too() {
+        let filter = filter::<RelayHeaderSpec>(SPEC);
+        let mut exchange = exchange_with(Method::GET, "/", &[("x_a", "1"), ("x.a", "2"), ("x_b", "3"), ("xxa", "4")]);
+        pass(&*filter, &mut exchange).unwrap();
+        let left: BTreeSet<_> = exchange.request.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, BTreeSet::from(["x_b", "xxa"]));
     }
 
     #[test]
@@ -269,6 +284,8 @@ mod tests {
         for json in ["null", "[1]", "{}", r#""a\r\nX-Admin: 1""#, r#""a\u0000""#, r#""a\u007f""#, r#""\u0085""#] {
             assert_eq!(value(json), None, "{json}");
         }
+        assert!(value(&format!("\"{}\"", "a".repeat(LONGEST_VALUE))).is_some());
+        assert_eq!(value(&format!("\"{}\"", "a".repeat(LONGEST_VALUE + 1))), None);
         assert_eq!(value("\"한\"").unwrap().as_bytes(), "한".as_bytes());
     }
 

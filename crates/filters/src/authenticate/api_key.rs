@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::credential::{Carrier, Credential, Look};
 use super::presented::Presented;
+use crate::file_reference::path_of;
 use crate::list_file::ListFile;
 
 const HOW_TO_HASH: &str = "a key's hash is what `printf %s KEY | sha256sum` says; write sha256: before it";
@@ -53,7 +54,7 @@ struct KeySpec {
 }
 
 struct ApiKeyEntry {
-    keys: ApiKeys,
+    keys: Arc<ApiKeys>,
     header: HeaderName,
     carriers: [Carrier; 1],
     clock: Arc<dyn Clock>,
@@ -67,7 +68,12 @@ impl ApiKeySpec {
             Some(_) => invalid,
             None => invalid.with_hint(HOW_TO_HASH),
         })?;
-        let keys = ApiKeys::new(keys_of(&file)?);
+        let keys = keys_of(&file)?;
+        // One file, one set of keys: whom the door knows by it, a route with the same file knows too.
+        let path = path_of(&self.keys).map(|path| parts.reader.resolve(&path));
+        let content = gwanmun_jose::sha256(format!("{:?}", file.entries).as_bytes());
+        let specification = format!("{path:?} {content:?}");
+        let keys = parts.lasting.shared(specification, || ApiKeys::new(keys));
         let carriers = [Carrier::Header(header.clone())];
         Ok(Box::new(ApiKeyEntry { keys, header, carriers, clock: Arc::clone(parts.clock) }))
     }
@@ -102,7 +108,7 @@ impl Credential for ApiKeyEntry {
 
     /// Two files may have keys for one name: it has to be one of these.
     fn made(&self, principal: &Arc<Principal>) -> bool {
-        self.keys.vouch_for(principal)
+        principal.credential == self.name() && self.keys.vouch_for(principal)
     }
 }
 

@@ -14,6 +14,7 @@ use super::api_key::ApiKeySpec;
 use super::jwt::JwtSpec;
 use super::passport::PassportSpec;
 use super::presented::Presented;
+use crate::header_name;
 
 /// A kind of credential.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -72,21 +73,21 @@ pub(super) enum Carrier {
 }
 
 impl Carrier {
-    /// Takes what is carried out of the request. `Authorization` with another scheme is for somebody else.
+    /// Takes what is carried out of the request, and what services could take for it. `Authorization` with another scheme is for somebody else.
     pub(super) fn take_from(&self, headers: &mut HeaderMap) -> Option<(HeaderName, HeaderValue)> {
         let name = match self {
             Self::Bearer if headers.get_all(AUTHORIZATION).iter().any(is_bearer) => AUTHORIZATION,
             Self::Header(name) => name.clone(),
             Self::Bearer | Self::Passport => return None,
         };
-        let value = headers.remove(&name)?;
+        let value = header_name::take_with_lookalikes(headers, &name)?;
         Some((name, value))
     }
 }
 
-/// Whether the scheme is `Bearer`, whatever stands behind it.
+/// Whether the scheme is `Bearer`, also to a reader who is not strict, and whatever stands behind it.
 fn is_bearer(value: &HeaderValue) -> bool {
-    let scheme = value.as_bytes().split(|byte| *byte == b' ').next();
+    let scheme = value.as_bytes().trim_ascii_start().split(u8::is_ascii_whitespace).next();
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 

@@ -301,6 +301,38 @@ fn whom_the_door_has_found_need_not_be_found_again_if_the_list_takes_the_credent
 }
 
 #[test]
+fn whom_the_door_knows_by_a_file_of_keys_every_route_with_that_file_knows() {
+    let world = World::new().with_file("keys.yaml", KEYS);
+    let fixture = world.fixture();
+    let filter = |arguments: &str| fixture.filter::<AuthenticateSpec>(&world.located(arguments)).unwrap();
+    let door = filter("{any: [{api-key: {keys: file:keys.yaml}}], anonymous: true}");
+    let route = filter("{any: [{jwt: corp}, {api-key: {keys: file:keys.yaml}}], scope: [a]}");
+    let mut exchange = over_tls(request(&[("x-api-key", "abc"), ("authorization", "Bearer\ttabbed")]));
+    pass(&*door, &mut exchange).unwrap();
+    pass(&*route, &mut exchange).unwrap();
+    assert_eq!((subject(&exchange), exchange.level), (Some(("p1", "api-key")), Level::Highest));
+    assert!(exchange.request.headers.is_empty(), "{:?}", exchange.request.headers);
+}
+
+#[test]
+fn nothing_that_services_take_for_the_credential_passes() {
+    let world = World::new().with_file("keys.yaml", KEYS);
+    for arguments in
+        ["{any: [{api-key: {keys: file:keys.yaml}}]}", "{any: [{api-key: {keys: file:keys.yaml}}], anonymous: true}"]
+    {
+        let filter = world.filter(arguments);
+        let mut exchange =
+            request(&[("x-api-key", "abc"), ("x_api_key", "abc"), ("x-api_key", "b"), ("x-api-key2", "c")]);
+        pass(&*filter, &mut exchange).unwrap();
+        assert_eq!(exchange.request.headers.keys().collect::<Vec<_>>(), ["x-api-key2"]);
+    }
+    let anonymous = world.filter("{any: [{api-key: {keys: file:keys.yaml}}], anonymous: true}");
+    let mut exchange = request(&[("x_api_key", "abc")]);
+    pass(&*anonymous, &mut exchange).unwrap();
+    assert!(exchange.principal.is_none() && exchange.request.headers.is_empty());
+}
+
+#[test]
 fn who_is_assumed_to_call_brings_nothing_and_needs_the_scope_all_the_same() {
     let world = World::new();
     let filter = world.filter("{any: [{jwt: corp}], scope: [a]}");
