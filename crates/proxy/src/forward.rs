@@ -182,19 +182,17 @@ pub(crate) fn dashed(name: &str) -> Cow<'_, str> {
 }
 
 /// What proxies in front say about the channels before us: whether all of them were https; `None` if they say nothing.
+/// A proxy that writes one of the two headers may pass on the other as a client wrote it: both have to agree.
 pub(crate) fn is_https_before(headers: &HeaderMap) -> Option<bool> {
-    let mut schemes = headers.get_all(X_FORWARDED_PROTO).iter().flat_map(list).peekable();
-    if schemes.peek().is_some() {
-        return Some(schemes.all(|scheme| scheme.eq_ignore_ascii_case(b"https")));
-    }
+    let listed = headers.get_all(X_FORWARDED_PROTO).iter().flat_map(list);
     let fields = headers.get_all(FORWARDED).iter();
     let pairs = fields.flat_map(|value| value.as_bytes().split(|byte| matches!(byte, b',' | b';')));
-    let mut schemes = pairs.filter_map(|pair| {
+    let paired = pairs.filter_map(|pair| {
         let (name, scheme) = pair.trim_ascii().split_at_checked(b"proto=".len())?;
         name.eq_ignore_ascii_case(b"proto=").then(|| unquoted(scheme))
     });
-    let first = schemes.next()?;
-    Some(first.eq_ignore_ascii_case(b"https") && schemes.all(|scheme| scheme.eq_ignore_ascii_case(b"https")))
+    let is_https = |scheme: &[u8]| scheme.eq_ignore_ascii_case(b"https");
+    listed.map(is_https).chain(paired.map(is_https)).reduce(|all, one| all && one)
 }
 
 fn unquoted(value: &[u8]) -> &[u8] {
@@ -346,6 +344,19 @@ mod tests {
         let mut headers = map(&[("te", "gzip, trailers"), ("connection", "te")]);
         remove_hop_by_hop(&mut headers);
         assert_eq!(headers, map(&[("te", "trailers")]));
+    }
+
+    #[test]
+    fn all_that_proxies_say_has_to_be_https() {
+        let is_https = |fields: &[(&'static str, &'static str)]| is_https_before(&map(fields));
+        assert_eq!(is_https(&[("x-other", "https")]), None);
+        assert_eq!(is_https(&[("forwarded", "for=192.0.2.1")]), None);
+        assert_eq!(is_https(&[("x-forwarded-proto", "https, HTTPS")]), Some(true));
+        assert_eq!(is_https(&[("x-forwarded-proto", "https, http")]), Some(false));
+        assert_eq!(is_https(&[("forwarded", "for=192.0.2.1;Proto=\"https\", proto=https")]), Some(true));
+        assert_eq!(is_https(&[("forwarded", "proto=https, proto=http")]), Some(false));
+        assert_eq!(is_https(&[("x-forwarded-proto", "https"), ("forwarded", "for=192.0.2.1;proto=http")]), Some(false));
+        assert_eq!(is_https(&[("x-forwarded-proto", "http"), ("forwarded", "proto=https")]), Some(false));
     }
 
     #[test]
