@@ -6,6 +6,7 @@ mod cache;
 mod claims;
 mod content;
 mod mint;
+mod transaction;
 mod verifier;
 
 use std::time::Duration;
@@ -14,7 +15,8 @@ use gwanmun_jose::Algorithm;
 
 pub use cache::Cache;
 pub use content::{Content, Device, Requester, User};
-pub use mint::{Mint, MintError, MintSpec, Unminted};
+pub use mint::{Mint, MintError, MintSpec, Minted, Unminted};
+pub use transaction::Transaction;
 pub use verifier::{Passport, Verifier, VerifierSpec};
 
 /// The header that carries it, exactly once.

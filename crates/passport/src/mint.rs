@@ -2,6 +2,7 @@
 //! it all.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gwanmun_jose::{Algorithm, SigningKey, VerifyingKey, base64url, protected_header};
@@ -21,7 +22,7 @@ pub struct MintSpec {
     /// From `iat` to `exp`: whole seconds, at least one and at most [`LONGEST_LIFE`].
     pub lifetime: Duration,
     /// What is signed with; it has a `kid` and one of [`ALGORITHMS`].
-    pub active: SigningKey,
+    pub active: Arc<SigningKey>,
     /// What is published beside it: keys that were active, whose Passports are still about, and those to come.
     pub published: Vec<VerifyingKey>,
 }
@@ -32,7 +33,7 @@ pub struct Mint {
     issuer: String,
     trust_domain: String,
     lifetime: u64,
-    active: SigningKey,
+    active: Arc<SigningKey>,
     /// The first part of every token.
     header: String,
     keys: Vec<Value>,
@@ -68,12 +69,28 @@ impl Mint {
     /// # Errors
     /// It would be larger than [`LONGEST`], or could not be signed.
     pub fn mint(&self, content: &Content<'_>, now: SystemTime) -> Result<String, Unminted> {
-        let iat = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.mint_until(content, now, None).map(|minted| minted.token)
+    }
+
+    /// The same, but it expires at `end` at the latest, or after the one second that is the shortest life.
+    ///
+    /// # Errors
+    /// As [`Mint::mint`].
+    pub fn mint_until(
+        &self,
+        content: &Content<'_>,
+        now: SystemTime,
+        end: Option<SystemTime>,
+    ) -> Result<Minted, Unminted> {
+        let since_epoch = |moment: SystemTime| moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let iat = since_epoch(now);
+        let end = end.map_or(u64::MAX, since_epoch).max(iat.saturating_add(1));
+        let exp = iat.saturating_add(self.lifetime).min(end);
         let claims = Claims {
             iss: &self.issuer,
             aud: &self.trust_domain,
             iat,
-            exp: iat.saturating_add(self.lifetime),
+            exp,
             txn: &content.txn,
             sub: &content.subject,
             scope: Scope(&content.scopes),
@@ -94,7 +111,8 @@ impl Mint {
         if token.len() > LONGEST {
             return Err(Unminted::TooLarge(token.len()));
         }
-        Ok(token)
+        let expires = UNIX_EPOCH.checked_add(Duration::from_secs(exp)).unwrap_or(now);
+        Ok(Minted { token, expires })
     }
 
     /// The JWK set that services verify with: the active key, then the others.
@@ -105,6 +123,21 @@ impl Mint {
     /// The name of the active key.
     pub fn kid(&self) -> &str {
         self.active.kid().unwrap_or_default()
+    }
+}
+
+/// One Passport that was made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Minted {
+    /// The value of the header [`HEADER`](crate::HEADER).
+    pub token: String,
+    /// Its `exp`.
+    pub expires: SystemTime,
+}
+
+impl fmt::Debug for Minted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minted").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
@@ -173,7 +206,7 @@ mod tests {
             issuer: "https://gw.example.internal".to_owned(),
             trust_domain: "example.internal".to_owned(),
             lifetime: Duration::from_secs(60),
-            active,
+            active: Arc::new(active),
             published: Vec::new(),
         }
     }
@@ -256,6 +289,23 @@ mod tests {
         let mint = Mint::new(spec(key("a"))).unwrap();
         let content = Content { subject: "u".repeat(LONGEST).into(), ..content() };
         assert!(matches!(mint.mint(&content, UNIX_EPOCH + NOW), Err(Unminted::TooLarge(found)) if found > LONGEST));
+    }
+
+    #[test]
+    fn nothing_outlives_the_end_it_is_given_but_for_a_second() {
+        let mint = Mint::new(spec(key("a"))).unwrap();
+        let now = UNIX_EPOCH + NOW;
+        let life = |end: Option<SystemTime>| {
+            let minted = mint.mint_until(&content(), now, end).unwrap();
+            let (_, payload) = parts(&minted.token);
+            let claims: Value = serde_json::from_str(&payload).unwrap();
+            let seconds = |name: &str| claims[name].as_u64().unwrap();
+            assert_eq!(minted.expires, UNIX_EPOCH + Duration::from_secs(seconds("exp")));
+            seconds("exp") - seconds("iat")
+        };
+        let after = |millis| Some(now + Duration::from_millis(millis));
+        assert_eq!((life(None), life(after(90_000)), life(after(20_000))), (60, 60, 20));
+        assert_eq!((life(after(0)), life(Some(UNIX_EPOCH)), life(after(1_099))), (1, 1, 1));
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn mint(active: SigningKey, older: &[&SigningKey]) -> Mint {
         issuer: ISSUER.to_owned(),
         trust_domain: "example.internal".to_owned(),
         lifetime: Duration::from_secs(60),
-        active,
+        active: active.into(),
         published: older.iter().map(|key| key.verifying_key().clone()).collect(),
     })
     .unwrap()
@@ -120,7 +120,7 @@ fn keys_are_rotated_with_overlap() {
     let published = vec![old_public];
     let (issuer, trust_domain) = (ISSUER.to_owned(), "example.internal".to_owned());
     let lifetime = Duration::from_secs(60);
-    let after = Mint::new(MintSpec { issuer, trust_domain, lifetime, active: new, published }).unwrap();
+    let after = Mint::new(MintSpec { issuer, trust_domain, lifetime, active: new.into(), published }).unwrap();
     let verifier = verifier_of(&after.jwks());
     assert!(verifier.verify(token.as_bytes(), at(NOW)).is_ok());
     assert!(verifier.verify(after.mint(&content(), at(NOW)).unwrap().as_bytes(), at(NOW)).is_ok());
