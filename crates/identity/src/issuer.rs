@@ -16,7 +16,7 @@ use crate::known::{self, Entry};
 use crate::principal_map::PrincipalMap;
 use crate::refusal::Refusal;
 use crate::token::Token;
-use keys::KeySet;
+pub(crate) use keys::KeySet;
 pub use keys::{FetchKeys, FetchSettings, Keys};
 pub use published::{KeysAt, Published};
 
@@ -156,7 +156,7 @@ impl fmt::Debug for Issuer {
 }
 
 /// The gateway's word for what is wrong with a token.
-fn reason_of(wrong: Wrong) -> Reason {
+pub(crate) fn reason_of(wrong: Wrong) -> Reason {
     match wrong {
         Wrong::TooLarge => Reason::TokenTooLarge,
         Wrong::UnknownCritical => Reason::UnknownCritical,

@@ -1,6 +1,7 @@
 //! Passports of a gateway in front: who can check them, as the section `passport` provides it.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,6 +16,12 @@ pub trait PassportCheck: Send + Sync + 'static {
     /// # Errors
     /// It is not to be believed.
     fn check(&self, passport: &str, now: SystemTime) -> Result<Principal, Refusal>;
+
+    /// What has to be waited for before [`Self::check`] can tell: keys that are fetched. Usually nothing.
+    fn prepare<'a>(&'a self, passport: &str) -> Option<Pin<Box<dyn Future<Output = ()> + 'a>>> {
+        let _ = passport;
+        None
+    }
 }
 
 /// Who checks Passports.

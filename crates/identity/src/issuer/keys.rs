@@ -56,10 +56,10 @@ enum Kind {
 
 /// A key set, and by what it is told from others.
 #[derive(Debug)]
-pub(super) struct KeySet {
-    pub(super) set: JwkSet,
+pub(crate) struct KeySet {
+    pub(crate) set: JwkSet,
     /// The same for the same bytes: a token that one set verified has to be looked at again for another.
-    pub(super) mark: u64,
+    pub(crate) mark: u64,
 }
 
 struct FetchedKeys {
@@ -109,12 +109,12 @@ impl Keys {
     }
 
     /// Whether a key that is not there could be there later.
-    pub(super) fn may_change(&self) -> bool {
+    pub(crate) fn may_change(&self) -> bool {
         matches!(self.0, Kind::Fetched(_))
     }
 
     /// The keys, if they are there and nothing has to be done for them.
-    pub(super) fn at_hand(&self, now: SystemTime) -> Option<Arc<KeySet>> {
+    pub(crate) fn at_hand(&self, now: SystemTime) -> Option<Arc<KeySet>> {
         match &self.0 {
             Kind::Fixed(keys) => Some(Arc::clone(keys)),
             Kind::Fetched(fetched) => fetched.at_hand(now),
@@ -130,7 +130,7 @@ impl Keys {
     }
 
     /// The keys; fetched if there are none, or only old ones.
-    pub(super) async fn get(&self) -> Result<Arc<KeySet>, CallError> {
+    pub(crate) async fn get(&self) -> Result<Arc<KeySet>, CallError> {
         match &self.0 {
             Kind::Fixed(keys) => Ok(Arc::clone(keys)),
             Kind::Fetched(fetched) => fetched.get().await,
@@ -138,7 +138,7 @@ impl Keys {
     }
 
     /// The keys, fetched anew where that has not been done lately.
-    pub(super) async fn renewed(&self) -> Result<Arc<KeySet>, CallError> {
+    pub(crate) async fn renewed(&self) -> Result<Arc<KeySet>, CallError> {
         match &self.0 {
             Kind::Fixed(keys) => Ok(Arc::clone(keys)),
             Kind::Fetched(fetched) => fetched.renewed().await,
@@ -146,7 +146,7 @@ impl Keys {
     }
 
     /// What is said where the keys cannot be had.
-    pub(super) fn unavailable(&self, issuer: &str, error: &CallError) -> Refusal {
+    pub(crate) fn unavailable(&self, issuer: &str, error: &CallError) -> Refusal {
         let detail = if *error == CallError::Offline {
             format!(
                 "the keys of issuer '{issuer}' are fetched by a running gateway only: say who calls with --principal FILE \
