@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use gwanmun_config::{Diagnostics, Environment, MergeRules, Node, Sources, Span, load_texts};
+use gwanmun_config::{Diagnostics, Environment, MergeRules, Node, Severity, Sources, Span, decode, load_texts};
 use gwanmun_core::{Clock, Fault, ManualClock};
 use gwanmun_proxy::record::Record;
 use gwanmun_proxy::spec::ApiVersionSpec;
 use gwanmun_proxy::{
-    Body, Catalog, Condition, Connection, Exchange, Filter, FilterSpec, Lasting, Network, Parts, PredicateSpec, Reader,
-    Request, Response, Scheme, Sections, Step,
+    Body, Catalog, Condition, Connection, Context, Exchange, Filter, FilterSpec, GatewaySpec, Lasting, Network, Parts,
+    PredicateSpec, Reader, Request, Response, Scheme, SectionSpec, Sections, Step, compile,
 };
 use gwanmun_telemetry::trace::TraceContext;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -85,6 +85,12 @@ impl Fixture {
         self
     }
 
+    /// The configuration has these sections.
+    pub(crate) fn with_sections(mut self, sections: Sections) -> Self {
+        self.sections = sections;
+        self
+    }
+
     /// What a specification is built with.
     pub(crate) fn parts(&self) -> Parts<'_> {
         Parts::new(&self.clock, &self.listeners, self.api_version.as_ref(), &self.sections, &self.reader, &self.lasting)
@@ -113,6 +119,28 @@ impl Fixture {
             .and_then(|item| item.build(&node, &self.parts(), &mut diagnostics));
         finish(built, &diagnostics)
     }
+}
+
+/// The sections of a configuration which has only one, and what is said about it: messages with their hints.
+pub(crate) fn sections<S: SectionSpec>(
+    text: &str,
+    clock: &Arc<dyn Clock>,
+    lasting: &Lasting,
+) -> (Option<Sections>, Vec<(Severity, String)>) {
+    let rules = MergeRules { append: &[] };
+    let loaded =
+        load_texts(&[("gw.yaml".to_owned(), text.to_owned())], &Environment::from_pairs([("", ""); 0]), &rules);
+    let (mut document, mut diagnostics) = (loaded.document, loaded.diagnostics);
+    let mut catalog = Catalog::default();
+    catalog.add_section::<S>();
+    let mut context = Context::new(&catalog, &loaded.sources, lasting);
+    context.clock = Arc::clone(clock);
+    context.sections = catalog.set_aside(&mut document);
+    let spec: GatewaySpec = decode(&document, &mut diagnostics).unwrap();
+    let plan = compile(&spec, &context, &mut diagnostics);
+    let hint = |hint: &Option<String>| hint.clone().map_or_else(String::new, |hint| format!(" ({hint})"));
+    let said = diagnostics.iter().map(|found| (found.severity, format!("{}{}", found.message, hint(&found.hint))));
+    (plan.map(|plan| plan.sections), said.collect())
 }
 
 /// A filter in a route that captures nothing.

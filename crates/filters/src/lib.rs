@@ -16,6 +16,7 @@ mod list_file;
 pub mod map_request_header;
 mod new_path;
 mod outbound;
+pub mod passport;
 mod path_template;
 pub mod predicate;
 pub mod prefix_path;
@@ -69,6 +70,7 @@ impl Registry {
         let mut registry = Self::empty()
             .section::<section::audit::AuditSpec>()
             .section::<section::identity::IdentitySpec>()
+            .section::<section::passport::PassportSectionSpec>()
             .filter::<add_request_header::AddRequestHeaderSpec>()
             .filter::<add_request_headers_if_not_present::AddRequestHeadersIfNotPresentSpec>()
             .filter::<add_request_parameter::AddRequestParameterSpec>()
@@ -77,6 +79,7 @@ impl Registry {
             .filter::<authorize::AuthorizeSpec>()
             .filter::<dedupe_response_header::DedupeResponseHeaderSpec>()
             .filter::<map_request_header::MapRequestHeaderSpec>()
+            .filter::<passport::PassportSpec>()
             .filter::<prefix_path::PrefixPathSpec>()
             .filter::<preserve_host_header::PreserveHostHeaderSpec>()
             .filter::<redirect_to::RedirectToSpec>()

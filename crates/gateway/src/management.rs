@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use gwanmun_filters::section::passport::{PassportOffice, PublishedKeys};
 use gwanmun_proxy::{Body, Plan, Response};
 use gwanmun_telemetry::metrics::Metrics;
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -119,9 +120,9 @@ async fn accept(listener: TcpListener, state: Rc<State>, shows: Shows) {
         };
         let state = Rc::clone(&state);
         tokio::task::spawn_local(async move {
-            let service = service_fn(|request| {
-                let response = answer(&state, shows, &request);
-                async move { Ok::<_, Infallible>(response) }
+            let service = service_fn(|request: Request<Incoming>| {
+                let state = Rc::clone(&state);
+                async move { Ok::<_, Infallible>(answer(&state, shows, &request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -134,16 +135,19 @@ async fn accept(listener: TcpListener, state: Rc<State>, shows: Shows) {
     }
 }
 
-fn answer(state: &State, shows: Shows, request: &Request<Incoming>) -> Response {
+async fn answer(state: &State, shows: Shows, request: &Request<Incoming>) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = json(StatusCode::METHOD_NOT_ALLOWED, r#"{"title":"only GET is answered here"}"#.to_owned());
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     let path = request.uri().path();
-    let reloads = state.reloads.borrow();
-    let details = (shows == Shows::Everything).then_some(&*reloads);
-    if let Some((status, body)) = health::page(path, state.readiness.get(), details) {
+    let health = {
+        let reloads = state.reloads.borrow();
+        let details = (shows == Shows::Everything).then_some(&*reloads);
+        health::page(path, state.readiness.get(), details)
+    };
+    if let Some((status, body)) = health {
         return json(status, body);
     }
     if shows == Shows::HealthOnly {
@@ -156,9 +160,25 @@ fn answer(state: &State, shows: Shows, request: &Request<Incoming>) -> Response 
         ("/config", _) => json(StatusCode::OK, state.configuration.borrow().clone()),
         ("/routes", Some(plan)) => json(StatusCode::OK, pages::routes(&plan)),
         ("/upstreams", Some(plan)) => json(StatusCode::OK, pages::upstreams(&plan)),
+        ("/jwks.json", Some(plan)) => match plan.sections.of::<PassportOffice>() {
+            Ok(office) => keys(office.published_keys().await),
+            Err(_) => not_found(),
+        },
         ("/", _) => json(StatusCode::OK, pages::index()),
         _ => not_found(),
     }
+}
+
+/// A JWK set (RFC 7517 section 8.5.2).
+fn keys(published: PublishedKeys) -> Response {
+    let mut response = text("application/jwk-set+json", published.jwks);
+    let age = match published.max_age.as_secs() {
+        0 => "no-cache".to_owned(),
+        seconds => format!("public, max-age={seconds}"),
+    };
+    let age = HeaderValue::try_from(age).unwrap_or(HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(header::CACHE_CONTROL, age);
+    response
 }
 
 fn not_found() -> Response {

@@ -2,9 +2,8 @@
 //! away.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use gwanmun_core::{Clock, Reason};
+use gwanmun_core::{Clock, Principal, Reason};
 use gwanmun_identity::{Passports, Refusal};
 use gwanmun_proxy::{Invalid, Parts};
 use schemars::JsonSchema;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 
 use super::credential::{Carrier, Credential, Look};
 use super::presented::Presented;
+use crate::section::passport::PassportOffice;
 
 /// Passports are checked as the section `passport` says.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,16 +26,14 @@ struct Passport {
 impl PassportSpec {
     /// Finds who checks Passports.
     pub(super) fn build(self, parts: &Parts<'_>) -> Result<Box<dyn Credential>, Invalid> {
-        let checks = parts.sections.of::<Passports>().map_err(|absent| absent.needed("passport"))?;
-        Ok(Box::new(Passport { checks, clock: Arc::clone(parts.clock) }))
+        let office = parts.sections.of::<PassportOffice>().map_err(|absent| absent.needed("passport"))?;
+        Ok(Box::new(Passport { checks: Arc::clone(office.checks()), clock: Arc::clone(parts.clock) }))
     }
 }
 
 impl Passport {
-    fn check(&self, passport: &[u8], now: SystemTime) -> Result<gwanmun_core::Principal, Refusal> {
-        let text = str::from_utf8(passport)
-            .map_err(|_| Refusal::invalid(Reason::MalformedToken, "the Passport is no text"))?;
-        self.checks.0.check(text, now)
+    fn check(&self, passport: &str) -> Result<Arc<Principal>, Refusal> {
+        self.checks.0.check(passport, self.clock.wall()).map(Arc::new)
     }
 }
 
@@ -49,9 +47,19 @@ impl Credential for Passport {
     }
 
     fn look<'a>(&'a self, presented: &Presented<'_>) -> Look<'a> {
-        match presented.passport {
-            None => Look::NotOurs,
-            Some(passport) => Look::Decided(self.check(passport.as_bytes(), self.clock.wall()).map(Arc::new)),
+        let Some(passport) = presented.passport else { return Look::NotOurs };
+        let Ok(passport) = passport.to_str() else {
+            return Look::Decided(Err(Refusal::invalid(Reason::MalformedToken, "the Passport is no text")));
+        };
+        match self.checks.0.prepare(passport) {
+            None => Look::Decided(self.check(passport)),
+            Some(ready) => {
+                let passport = passport.to_owned();
+                Look::Ask(Box::pin(async move {
+                    ready.await;
+                    self.check(&passport)
+                }))
+            }
         }
     }
 }

@@ -2,21 +2,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use gwanmun_client::{CallError, Outbound};
 use gwanmun_core::{Clock, Code, ManualClock, Tallies};
-use gwanmun_identity::{
-    FetchKeys, FetchSettings, Identity, Issuer, IssuerSettings, Keys, PassportCheck, Passports, PrincipalMap,
-};
+use gwanmun_identity::{FetchKeys, FetchSettings, Identity, Issuer, IssuerSettings, Keys, PrincipalMap};
 use gwanmun_jose::{Algorithm, JwkSet, SigningKey, sign};
-use gwanmun_proxy::{Connection, Scheme};
+use gwanmun_proxy::{Connection, Lasting, Network, Scheme};
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::fixture::{Fixture, exchange_with, pass, values};
+use crate::fixture::{Fixture, exchange_with, pass, sections, values};
+use crate::passport::PassportSpec;
+use crate::section::passport::PassportSectionSpec;
 
 const NOW: u64 = 1_700_000_000;
 
@@ -349,32 +349,31 @@ fn who_is_assumed_to_call_brings_nothing_and_needs_the_scope_all_the_same() {
     assert_eq!(fault(&*filter, &mut assumed(&[])).code(), Code::Forbidden);
 }
 
-struct Checks;
-
-impl PassportCheck for Checks {
-    fn check(&self, passport: &str, _: SystemTime) -> Result<Principal, Refusal> {
-        match passport {
-            "good" => Ok(Principal::new("ann", "passport", Level::High)),
-            _ => Err(Refusal::invalid(Reason::BadSignature, "another's Passport")),
-        }
-    }
-}
-
 #[test]
-fn a_passport_of_a_gateway_in_front_is_checked_where_there_is_somebody_to_do_it() {
+fn a_passport_of_a_gateway_in_front_is_checked_as_the_section_says() {
     let world = World::new();
     assert!(world.refusal("{any: [{passport: {}}]}").contains("needs 'passport'"));
-    let fixture = world.fixture().with_section(Passports(Arc::new(Checks)));
+    let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
+    let text = "passport: {trust-domain: a, issuer: b}\n";
+    let (sections, said) = sections::<PassportSectionSpec>(text, &clock, &Lasting::new(Network::Offline));
+    let fixture = Fixture::new().with_clock(clock).with_sections(sections.unwrap_or_else(|| panic!("{said:?}")));
+    let mut exchange = request(&[]);
+    exchange.principal = Some(Arc::new(Principal::new("ann", "jwt:corp", Level::High)));
+    exchange.level = Level::High;
+    pass(&*fixture.filter::<PassportSpec>("{}").unwrap(), &mut exchange).unwrap();
+    let good = exchange.request.headers["txn-token"].clone();
+    let bad = HeaderValue::try_from(format!("{}A", good.to_str().unwrap())).unwrap();
+
     let filter = fixture.filter::<AuthenticateSpec>("{any: [{passport: {}}]}").unwrap();
-    let with = |passport: Option<&'static str>| {
+    let with = |passport: Option<&HeaderValue>| {
         let mut exchange = over_tls(request(&[]));
-        exchange.passport = passport.map(HeaderValue::from_static);
+        exchange.passport = passport.cloned();
         exchange
     };
-    let mut exchange = with(Some("good"));
+    let mut exchange = with(Some(&good));
     pass(&*filter, &mut exchange).unwrap();
     assert_eq!((subject(&exchange), exchange.level), (Some(("ann", "passport")), Level::High));
-    assert_eq!(fault(&*filter, &mut with(Some("bad"))).reason(), Some(Reason::BadSignature));
+    assert_eq!(fault(&*filter, &mut with(Some(&bad))).code(), Code::Unauthenticated);
     assert_eq!(fault(&*filter, &mut with(None)).challenge(), Some(r#"Txn-Token realm="gwanmun""#));
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 const SECRET_WORDS: [&str; 6] = ["secret", "password", "token", "dsn", "credential", "passphrase"];
 
 pub(super) fn index() -> String {
-    json!({"pages": ["/health", "/health/liveness", "/health/readiness", "/metrics", "/info", "/routes", "/upstreams", "/config"]}).to_string()
+    json!({"pages": ["/health", "/health/liveness", "/health/readiness", "/metrics", "/info", "/routes", "/upstreams", "/jwks.json", "/config"]}).to_string()
 }
 
 pub(super) fn info() -> String {

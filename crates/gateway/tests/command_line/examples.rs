@@ -36,7 +36,9 @@ fn wrong_in(examples: &[(&str, &str)]) -> Vec<String> {
         let door = if shown.contains("listeners:") { "" } else { "listeners: [{address: '127.0.0.1:8080'}]\n" };
         let folder = Folder::with(&[("example.yaml", shown), ("door.yaml", door)]);
         let check = folder.gwanmun(&["check", "example.yaml", "door.yaml"]);
-        if check.code != 0 || !check.err.is_empty() {
+        // Keys would be in files: without, one is made, which is told.
+        let is_told = *name == "passport" && check.err.starts_with("warning: there are no 'keys'");
+        if check.code != 0 || !(check.err.is_empty() || is_told) {
             wrong.push(format!("{name}: {}", check.err));
             continue;
         }

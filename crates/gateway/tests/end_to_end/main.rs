@@ -24,6 +24,7 @@ mod http2_websocket;
 mod large_bodies;
 mod lifecycle;
 mod observability;
+mod passport;
 mod proxy_protocol;
 mod proxying;
 mod real_clients;
