@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use crate::Secret;
+
 /// Who calls. Made from a credential by `identity`; shared by the requests that bring the same one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Principal {
@@ -23,6 +25,9 @@ pub struct Principal {
     pub level: Level,
     /// What stops being true when the credential does.
     pub expires: Option<SystemTime>,
+    /// The token that an OAuth server issued when its credential was checked there. The client never sees it;
+    /// `token-relay` may give it to a service behind.
+    pub token: Option<Secret<String>>,
 }
 
 impl Principal {
@@ -36,6 +41,7 @@ impl Principal {
             credential: credential.into(),
             level,
             expires: None,
+            token: None,
         }
     }
 

@@ -136,6 +136,20 @@ crate::names! {
         RuleRefused = "rule-refused",
         /// The rule cannot be computed for this request.
         RuleFailed = "rule-failed",
+        /// The OAuth server says that the token is not active.
+        TokenInactive = "token-inactive",
+        /// The OAuth server does not take the client's id and secret.
+        ClientRefused = "client-refused",
+        /// The OAuth server does not give the client what is asked for.
+        ScopeRefused = "scope-refused",
+        /// The OAuth server cannot be asked.
+        OauthUnavailable = "oauth-unavailable",
+        /// The OAuth server answers what cannot be used.
+        OauthMalformed = "oauth-malformed",
+        /// The OAuth server does not take the gateway's own id and secret.
+        GatewayRefused = "gateway-refused",
+        /// The store that replicas share does not answer, and nothing goes on without it.
+        StoreLost = "store-lost",
     }
 }
 
