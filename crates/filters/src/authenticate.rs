@@ -1,9 +1,11 @@
 //! `authenticate`: who calls. The first entry of a list for which the request brings something decides; what was brought is
 //! taken out of the request.
 
+mod api_client;
 mod api_key;
 mod challenge;
 mod credential;
+mod introspect;
 mod jwt;
 mod passport;
 mod presented;
@@ -93,22 +95,22 @@ tests:
         if self.any.is_empty() {
             return Err(Invalid::at("any", "found no credentials, wanted at least one").with_hint("any: [{jwt: NAME}]"));
         }
-        let mut any: Vec<Box<dyn Credential>> = Vec::with_capacity(self.any.len());
-        for spec in self.any {
-            let entry = spec.value.build(parts).map_err(|invalid| invalid.or_within(spec.span))?;
-            if let Some(message) = never_asked(&*entry, &any) {
-                return Err(Invalid::within(spec.span, message));
-            }
-            any.push(entry);
-        }
         for scope in &self.scope {
             if !is_scope(scope) {
                 let message = format!("found '{}', wanted one scope without spaces", scope.value);
                 return Err(Invalid::within(scope.span, message));
             }
         }
-        let audited = Audited::of(parts)?;
         let scope: Vec<String> = self.scope.into_iter().map(|scope| scope.value).collect();
+        let mut any: Vec<Box<dyn Credential>> = Vec::with_capacity(self.any.len());
+        for spec in self.any {
+            let entry = spec.value.build(&scope, parts).map_err(|invalid| invalid.or_within(spec.span))?;
+            if let Some(message) = never_asked(&*entry, &any) {
+                return Err(Invalid::within(spec.span, message));
+            }
+            any.push(entry);
+        }
+        let audited = Audited::of(parts)?;
         let (bearers, challenges) = (Bearers::of(&any), Challenges::of(&any, &scope));
         Ok(Box::new(Authenticate { any, bearers, challenges, anonymous: self.anonymous, scope, audited }))
     }

@@ -15,6 +15,7 @@ mod header_name;
 mod list_file;
 pub mod map_request_header;
 mod new_path;
+mod oauth_server;
 mod outbound;
 pub mod passport;
 mod path_template;
@@ -34,6 +35,7 @@ pub mod rewrite_location_response_header;
 pub mod rewrite_path;
 pub mod rewrite_request_parameter;
 pub mod rewrite_response_header;
+mod secret_text;
 pub mod section;
 pub mod secure_headers;
 pub mod set_path;
@@ -44,6 +46,8 @@ pub mod set_response_header;
 pub mod set_status;
 mod status;
 pub mod strip_prefix;
+pub mod token_exchange;
+pub mod token_relay;
 mod url_template;
 
 #[cfg(test)]
@@ -69,6 +73,7 @@ impl Registry {
     pub fn standard() -> Self {
         let mut registry = Self::empty()
             .section::<section::audit::AuditSpec>()
+            .section::<section::store::StoreSpec>()
             .section::<section::identity::IdentitySpec>()
             .section::<section::passport::PassportSectionSpec>()
             .filter::<add_request_header::AddRequestHeaderSpec>()
@@ -99,7 +104,9 @@ impl Registry {
             .filter::<set_request_uri::SetRequestUriSpec>()
             .filter::<set_response_header::SetResponseHeaderSpec>()
             .filter::<set_status::SetStatusSpec>()
-            .filter::<strip_prefix::StripPrefixSpec>();
+            .filter::<strip_prefix::StripPrefixSpec>()
+            .filter::<token_exchange::TokenExchangeSpec>()
+            .filter::<token_relay::TokenRelaySpec>();
         predicate::register(&mut registry.catalog);
         registry
     }

@@ -3,3 +3,4 @@
 pub mod audit;
 pub mod identity;
 pub mod passport;
+pub mod store;

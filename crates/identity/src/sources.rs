@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::issuer::Issuer;
+use crate::oauth::OAuth;
 
 /// Who may say who a caller is.
 #[derive(Debug, Default)]
@@ -11,11 +12,19 @@ use crate::issuer::Issuer;
 pub struct Identity {
     /// Issuers of tokens.
     pub issuers: BTreeMap<String, Arc<Issuer>>,
+    /// OAuth servers that are asked.
+    pub oauth: BTreeMap<String, Arc<OAuth>>,
 }
 
 impl Identity {
     /// These issuers.
     pub fn new(issuers: BTreeMap<String, Arc<Issuer>>) -> Self {
-        Self { issuers }
+        Self { issuers, oauth: BTreeMap::new() }
+    }
+
+    /// With these OAuth servers.
+    #[must_use]
+    pub fn with_oauth(self, oauth: BTreeMap<String, Arc<OAuth>>) -> Self {
+        Self { oauth, ..self }
     }
 }

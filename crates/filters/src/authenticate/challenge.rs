@@ -33,6 +33,7 @@ impl Challenges {
         for carrier in list.iter().filter_map(|entry| entry.carriers().first()) {
             let scheme = match carrier {
                 Carrier::Bearer => r#"Bearer realm="gwanmun""#.to_owned(),
+                Carrier::Basic => r#"Basic realm="gwanmun", charset="UTF-8""#.to_owned(),
                 Carrier::Header(name) => format!(r#"ApiKey realm="gwanmun", header="{name}""#),
                 Carrier::Passport => r#"Txn-Token realm="gwanmun""#.to_owned(),
             };
@@ -63,7 +64,8 @@ impl Challenges {
                 Fault::new(Code::Forbidden, detail).because(reason).with_challenge(challenge)
             }
             Refusal::Unavailable { reason, detail, retry_after } => {
-                Fault::new(Code::IdentityUnavailable, detail).because(reason).with_retry_after(retry_after)
+                let code = if reason == Reason::StoreLost { Code::StoreUnavailable } else { Code::IdentityUnavailable };
+                Fault::new(code, detail).because(reason).with_retry_after(retry_after)
             }
             other => {
                 let challenge = self.to(sent, &self.bad_token);

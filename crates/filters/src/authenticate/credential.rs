@@ -10,7 +10,9 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::api_client::ApiClientSpec;
 use super::api_key::ApiKeySpec;
+use super::introspect::IntrospectSpec;
 use super::jwt::JwtSpec;
 use super::passport::PassportSpec;
 use super::presented::Presented;
@@ -22,6 +24,11 @@ use crate::header_name;
 pub enum CredentialSpec {
     /// A token that an issuer signed, in `Authorization: Bearer`: the issuer's name under `identity.issuers`.
     Jwt(JwtSpec),
+    /// A token that an OAuth server is asked about, in `Authorization: Bearer`: the server's name under `identity.oauth`.
+    Introspect(IntrospectSpec),
+    /// Id and secret of a client, in `Authorization: Basic` or in `X-Client-Id` and `X-Client-Secret`: the name of the OAuth
+    /// server that knows it under `identity.oauth`. The server is asked for exactly the list's `scope`.
+    ApiClient(ApiClientSpec),
     /// A long random text in a header.
     ApiKey(ApiKeySpec),
     /// The Passport that a gateway in front sent.
@@ -29,10 +36,12 @@ pub enum CredentialSpec {
 }
 
 impl CredentialSpec {
-    /// Checks the arguments and makes what looks at requests.
-    pub(super) fn build(self, parts: &Parts<'_>) -> Result<Box<dyn Credential>, Invalid> {
+    /// Checks the arguments and makes what looks at requests, for a list that wants `scope`.
+    pub(super) fn build(self, scope: &[String], parts: &Parts<'_>) -> Result<Box<dyn Credential>, Invalid> {
         match self {
             Self::Jwt(spec) => spec.build(parts),
+            Self::Introspect(spec) => spec.build(parts),
+            Self::ApiClient(spec) => spec.build(scope, parts),
             Self::ApiKey(spec) => spec.build(parts),
             Self::Passport(spec) => spec.build(parts),
         }
@@ -66,6 +75,8 @@ pub(super) trait Credential: Send + Sync + 'static {
 pub(super) enum Carrier {
     /// `Authorization: Bearer`.
     Bearer,
+    /// `Authorization: Basic`.
+    Basic,
     /// A header of its own.
     Header(HeaderName),
     /// The Passport, which the door has taken out of the request already.
@@ -76,19 +87,20 @@ impl Carrier {
     /// Takes what is carried out of the request, and what services could take for it. `Authorization` with another scheme is for somebody else.
     pub(super) fn take_from(&self, headers: &mut HeaderMap) -> Option<(HeaderName, HeaderValue)> {
         let name = match self {
-            Self::Bearer if headers.get_all(AUTHORIZATION).iter().any(is_bearer) => AUTHORIZATION,
+            Self::Bearer if headers.get_all(AUTHORIZATION).iter().any(|value| is_of("bearer", value)) => AUTHORIZATION,
+            Self::Basic if headers.get_all(AUTHORIZATION).iter().any(|value| is_of("basic", value)) => AUTHORIZATION,
             Self::Header(name) => name.clone(),
-            Self::Bearer | Self::Passport => return None,
+            Self::Bearer | Self::Basic | Self::Passport => return None,
         };
         let value = header_name::take_with_lookalikes(headers, &name)?;
         Some((name, value))
     }
 }
 
-/// Whether the scheme is `Bearer`, also to a reader who is not strict, and whatever stands behind it.
-fn is_bearer(value: &HeaderValue) -> bool {
-    let scheme = value.as_bytes().trim_ascii_start().split(u8::is_ascii_whitespace).next();
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+/// Whether the scheme is this one, also to a reader who is not strict, and whatever stands behind it.
+fn is_of(scheme: &str, value: &HeaderValue) -> bool {
+    let found = value.as_bytes().trim_ascii_start().split(u8::is_ascii_whitespace).next();
+    found.is_some_and(|found| found.eq_ignore_ascii_case(scheme.as_bytes()))
 }
 
 /// What is known about what a request brings.

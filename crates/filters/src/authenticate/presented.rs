@@ -14,6 +14,8 @@ use super::credential::{Carrier, Credential};
 pub(super) struct Bearers {
     /// How many entries read them.
     pub(super) readers: usize,
+    /// Whether one reads Basic credentials.
+    pub(super) reads_basic: bool,
     /// Issuers whose tokens are taken.
     pub(super) issuers: Vec<Arc<Issuer>>,
 }
@@ -26,6 +28,8 @@ pub(super) struct Presented<'r> {
     pub(super) passport: Option<&'r HeaderValue>,
     /// The bearer token, if an entry of the list reads one.
     pub(super) bearer: Option<Token<'r>>,
+    /// Basic credentials in base64, if an entry of the list reads them.
+    pub(super) basic: Option<&'r str>,
     bearers: &'r Bearers,
     hint: OnceCell<Option<String>>,
 }
@@ -33,7 +37,8 @@ pub(super) struct Presented<'r> {
 impl Bearers {
     pub(super) fn of(list: &[Box<dyn Credential>]) -> Self {
         let readers = list.iter().filter(|entry| entry.carriers().contains(&Carrier::Bearer)).count();
-        Self { readers, issuers: list.iter().filter_map(|entry| entry.issuer().cloned()).collect() }
+        let reads_basic = list.iter().any(|entry| entry.carriers().contains(&Carrier::Basic));
+        Self { readers, reads_basic, issuers: list.iter().filter_map(|entry| entry.issuer().cloned()).collect() }
     }
 }
 
@@ -44,13 +49,20 @@ impl<'r> Presented<'r> {
     /// `Authorization` is read and cannot be, or stands there twice.
     pub(super) fn by(exchange: &'r Exchange, bearers: &'r Bearers) -> Result<Self, Refusal> {
         let headers = &exchange.request.headers;
-        let mut presented =
-            Self { headers, passport: exchange.passport.as_ref(), bearer: None, bearers, hint: OnceCell::new() };
-        if bearers.readers > 0
+        let mut presented = Self {
+            headers,
+            passport: exchange.passport.as_ref(),
+            bearer: None,
+            basic: None,
+            bearers,
+            hint: OnceCell::new(),
+        };
+        if (bearers.readers > 0 || bearers.reads_basic)
             && let Some(value) = presented.only(&AUTHORIZATION)?
         {
             match Authorization::parse(value.as_bytes()) {
-                Ok(Authorization::Bearer(token)) => presented.bearer = Some(Token::new(token)),
+                Ok(Authorization::Bearer(token)) if bearers.readers > 0 => presented.bearer = Some(Token::new(token)),
+                Ok(Authorization::Basic(pair)) if bearers.reads_basic => presented.basic = Some(pair),
                 Ok(_) => {}
                 Err(why) => {
                     let detail = format!("the Authorization field cannot be read: {why}");

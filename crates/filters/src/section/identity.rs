@@ -2,6 +2,7 @@
 
 mod issuer;
 mod key_file;
+mod oauth;
 mod principal_map;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use issuer::IssuerSpec;
+pub use oauth::OAuthSpec;
 pub use principal_map::PrincipalMapSpec;
 
 /// Who may say who a caller is.
@@ -21,6 +23,8 @@ pub use principal_map::PrincipalMapSpec;
 pub struct IdentitySpec {
     /// Issuers of tokens, by name: `authenticate` takes them as `jwt: NAME`.
     issuers: BTreeMap<String, Spanned<IssuerSpec>>,
+    /// OAuth servers that are asked, by name: `authenticate` takes them as `introspect: NAME` and `api-client: NAME`.
+    oauth: BTreeMap<String, Spanned<OAuthSpec>>,
 }
 
 impl SectionSpec for IdentitySpec {
@@ -37,7 +41,14 @@ impl SectionSpec for IdentitySpec {
                 None => is_good = false,
             }
         }
-        is_good.then(|| Identity::new(issuers))
+        let mut oauth = BTreeMap::new();
+        for (name, spec) in self.oauth {
+            match spec.value.build(&name, spec.span, ground) {
+                Some(server) => drop(oauth.insert(name, server)),
+                None => is_good = false,
+            }
+        }
+        is_good.then(|| Identity::new(issuers).with_oauth(oauth))
     }
 }
 
