@@ -23,6 +23,7 @@ mod http2_upstreams;
 mod http2_websocket;
 mod large_bodies;
 mod lifecycle;
+mod oauth;
 mod observability;
 mod passport;
 mod proxy_protocol;
