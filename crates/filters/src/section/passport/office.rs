@@ -161,24 +161,18 @@ impl PassportOffice {
             Some((known, level)) => known.section(*level, "auth-server"),
             None => device.section(Level::Low, "header"),
         };
+        let alone = Content::of(principal, txn.as_str());
         let content = Content {
-            txn: txn.as_str().into(),
-            subject: principal.subject.as_str().into(),
-            scopes: principal.scopes.as_slice().into(),
             user: User {
                 id: about.and_then(|about| about.user.as_deref()).unwrap_or(&principal.subject).into(),
                 roles: about.and_then(|about| about.roles.as_deref()).unwrap_or(&principal.roles).into(),
                 level: exchange.level,
-                source: principal.credential.as_str().into(),
+                ..alone.user
             },
             device: device_section,
             actor: actor(principal).map(Cow::Borrowed),
-            requester: Requester {
-                address: exchange.client,
-                authn: authn(principal).into(),
-                role: "none".into(),
-                trace_id: Some((&*trace_id).into()),
-            },
+            requester: Requester { address: exchange.client, trace_id: Some((&*trace_id).into()), ..alone.requester },
+            ..alone
         };
         let minted =
             self.mint.mint_until(&content, now, principal.expires).map_err(|unminted| failed(unminted.to_string()))?;
