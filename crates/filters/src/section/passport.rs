@@ -10,7 +10,6 @@ mod map;
 mod office;
 mod place;
 mod reuse;
-mod secret_text;
 mod server_keys;
 mod source;
 mod user;

@@ -25,9 +25,9 @@ use super::device::Known;
 use super::map::{Map, MapSpec};
 use super::office::authn;
 use super::place::place;
-use super::secret_text::SecretText;
 use super::source::{Answer, Names, Question};
 use crate::encode::component;
+use crate::secret_text::SecretText;
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const TXN_TOKEN: &str = "urn:ietf:params:oauth:token-type:txn_token";
@@ -72,7 +72,7 @@ pub(super) struct Exchanges {
 impl ExchangeSpec {
     /// By which it is told from others.
     pub(super) fn specification(&self) -> String {
-        format!("{self:?} {:?}", self.client_secret.mark())
+        format!("{self:?} {:?}", sha256(self.client_secret.0.expose().as_bytes()))
     }
 
     /// Where the auth server's keys are.
@@ -107,14 +107,14 @@ impl ExchangeSpec {
     pub(super) fn build(self, names: &Names, ground: &mut Ground<'_>) -> Option<Exchanges> {
         let map = self.map.build(Some("/sub"), Some("/roles"), ground);
         let endpoint = place(&self.endpoint, self.endpoint.span, ground);
-        if self.client_id.is_empty() || self.client_secret.expose().is_empty() {
+        if self.client_id.is_empty() || self.client_secret.0.expose().is_empty() {
             ground.refuse(self.client_id.span, "found an empty client-id or client-secret");
             return None;
         }
         // RFC 6749 section 2.3.1: both are encoded before they are joined.
         let (mut pair, mut secret) = (String::new(), String::new());
         component(&self.client_id, &mut pair);
-        component(self.client_secret.expose(), &mut secret);
+        component(self.client_secret.0.expose(), &mut secret);
         pair.push(':');
         pair.push_str(&secret);
         let mut authorization = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).ok()?;
