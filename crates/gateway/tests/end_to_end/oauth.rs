@@ -238,6 +238,32 @@ async fn a_token_is_exchanged_once_for_the_service_behind() {
 }
 
 #[tokio::test]
+async fn beside_an_issuer_introspection_is_for_the_tokens_of_others() {
+    let (upstream, issuer) = (Upstream::recording(Speaks::Http1).await, Issuer::start().await);
+    let filters =
+        "authenticate: {any: [{jwt: corp}, {introspect: partner}, {api-client: partner}], scope: [orders.read]}";
+    let corp =
+        format!("corp: {{issuer: '{}', jwks: '{}', audiences: [gateway]}}", issuer.url(), issuer.endpoint("jwks"));
+    let configuration = asking(&upstream, &issuer.url(), "", filters);
+    let gateway = start(&configuration.replace("identity: {", &format!("identity: {{issuers: {{{corp}}}, "))).await;
+    assert_eq!(with_token(&gateway, &issuer.token(json!({"scope": "orders.read"}))).await.status(), 200);
+    assert_eq!(issuer.calls("introspect"), 0);
+    assert_eq!(
+        with_token(&gateway, &issuer.token(json!({"scope": "orders.read", "aud": "other"}))).await.status(),
+        401
+    );
+    assert_eq!(issuer.calls("introspect"), 0);
+    assert_eq!(with_token(&gateway, &issuer.opaque(json!({}))).await.status(), 200);
+    assert_eq!(issuer.calls("introspect"), 1);
+    assert_eq!(with_secret(&gateway, "/", "gw", "gw-secret").await.status(), 200);
+    let challenge = gateway.get("/").await.header("www-authenticate");
+    assert_eq!(challenge.as_deref(), Some(r#"Bearer realm="gwanmun", Basic realm="gwanmun", charset="UTF-8""#));
+    for number in 0..3 {
+        assert_eq!(upstream.received(number).await.header("authorization"), None);
+    }
+}
+
+#[tokio::test]
 async fn what_is_known_outlives_a_reload() {
     let (upstream, issuer, gateway) = world("", INTROSPECT).await;
     let token = issuer.opaque(json!({}));

@@ -9,7 +9,7 @@ use super::shape::Shape;
 const RECIPE: &str = "docs/recipes/from-spring-cloud-gateway.md";
 
 /// Names of Spring that have no counterpart yet.
-const NOT_YET: [&str; 16] = [
+const NOT_YET: [&str; 15] = [
     "CacheRequestBody",
     "CircuitBreaker",
     "FallbackHeaders",
@@ -25,7 +25,6 @@ const NOT_YET: [&str; 16] = [
     "Retry",
     "SaveSession",
     "SpringCloudCircuitBreaker",
-    "TokenRelay",
 ];
 
 /// The shape of the item with a name, if there is one.
