@@ -304,9 +304,14 @@ async fn replicas_share_tokens_and_a_lost_store_does_what_is_said() {
     }
     assert_eq!(issuer.calls("token"), calls);
     issuer.client("late", "late-secret", &["orders.read"]);
+    issuer.client("early", "early-secret", &["orders.read"]);
     redis.pause();
-    assert_eq!(with_secret(&allow, "/", "gw", "gw-secret").await.status(), 200);
-    assert_eq!(with_secret(&deny, "/", "gw", "gw-secret").await.status(), 200);
+    for (gateway, status) in [(&one, 200), (&allow, 200), (&deny, 503)] {
+        let begin = Instant::now();
+        assert_eq!(with_secret(gateway, "/", "early", "early-secret").await.status(), status);
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        assert_eq!(with_secret(gateway, "/", "gw", "gw-secret").await.status(), 200);
+    }
     redis.resume();
     redis.kill();
     for (gateway, status) in [(&one, 200), (&allow, 200), (&deny, 503)] {
