@@ -324,9 +324,13 @@ impl Exchange {
         {
             return is_https;
         }
-        let is_here = match self.client {
-            Some(address) => address.to_canonical().is_loopback(),
-            None => self.connection.peer.is_none() && !self.connection.is_nobodys,
+        // Both: a proxy on another machine may well have a client on its own.
+        let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+        let is_here = match (self.connection.peer, self.client) {
+            (Some(peer), Some(client)) => is_loopback(peer.ip()) && is_loopback(client),
+            (None, Some(client)) => is_loopback(client),
+            (Some(_), None) => false,
+            (None, None) => !self.connection.is_nobodys,
         };
         self.connection.scheme == Scheme::Https || is_here
     }

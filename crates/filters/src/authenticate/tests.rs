@@ -142,6 +142,25 @@ fn over_a_channel_that_others_read_nothing_is_proven_well() {
 }
 
 #[test]
+fn a_client_on_this_machine_is_one_whose_connection_begins_there_too() {
+    let world = World::new();
+    let filter = world.filter("{any: [{jwt: corp}]}");
+    for (peer, client, level) in [
+        ("127.0.0.1:40000", "127.0.0.1", Level::High),
+        ("[::1]:40000", "::ffff:127.0.0.2", Level::High),
+        ("127.0.0.1:40000", "192.0.2.7", Level::Low),
+        ("192.0.2.1:40000", "127.0.0.1", Level::Low),
+    ] {
+        let mut exchange = request(&[("authorization", &world.bearer("corp"))]);
+        let connection = Connection::new(Some(peer.parse().unwrap()), Arc::from("main"), 0, Scheme::Http, 80);
+        exchange.connection = Rc::new(connection);
+        (exchange.client, exchange.trusted) = (Some(client.parse().unwrap()), true);
+        pass(&*filter, &mut exchange).unwrap();
+        assert_eq!(exchange.level, level, "{client} by {peer}");
+    }
+}
+
+#[test]
 fn what_is_no_good_is_401_and_the_answer_does_not_say_why() {
     let world = World::new();
     let filter = world.filter("{any: [{jwt: corp}]}");
