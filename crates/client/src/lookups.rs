@@ -136,8 +136,8 @@ where
         }
     }
 
-    /// Fetches though a fresh value is kept, since it lacks something: a key set without the key. Not within the cool-down
-    /// after the last fetch, whether it failed or not: then it gives what there is. If the fetch fails, also.
+    /// Fetches though a fresh value is kept, since it lacks something: a key set without the key. Not within `renew_after`
+    /// of the last fetch, nor within `cool_down` of one that failed: then it gives what there is. If the fetch fails, also.
     ///
     /// # Errors
     /// As [`Self::get`], where nothing usable is kept.
@@ -283,7 +283,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone + From<CallError>> Memory<K, V, E> {
             return Step::Wait(Arc::clone(flight));
         }
         let found = slot.usable(now);
-        let is_young = slot.kept.as_ref().is_some_and(|kept| kept.is_younger(now, self.settings.cool_down));
+        let is_young = slot.kept.as_ref().is_some_and(|kept| kept.is_younger(now, self.settings.renew_after));
         match found {
             Some(found) if is_young && found.state != State::Stale => Step::Found(found),
             found => slot.cooled(now, found).unwrap_or_else(|| Step::Fetch(slot.take_off())),

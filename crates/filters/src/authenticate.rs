@@ -17,6 +17,7 @@ use gwanmun_config::Spanned;
 use gwanmun_core::{Fault, Level, Principal, Reason};
 use gwanmun_identity::Refusal;
 use gwanmun_proxy::{Exchange, Filter, FilterSpec, Invalid, LocalBoxFuture, Parts, Step, Verdict};
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -117,6 +118,11 @@ tests:
 }
 
 impl Filter for Authenticate {
+    fn own_fields(&self) -> Vec<HeaderName> {
+        let carriers = self.any.iter().flat_map(|entry| entry.carriers());
+        carriers.filter_map(|carrier| carrier.header().cloned()).collect()
+    }
+
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Verdict<'a> {
         match self.find(exchange) {
             Finding::Now(found) => {

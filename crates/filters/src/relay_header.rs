@@ -152,6 +152,10 @@ tests:
 }
 
 impl Filter for RelayHeader {
+    fn own_fields(&self) -> Vec<HeaderName> {
+        self.source.headers.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Verdict<'a> {
         for (name, _) in &self.source.headers {
             header_name::take_with_lookalikes(&mut exchange.request.headers, name);

@@ -82,6 +82,8 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     if diagnostics.has_errors() {
         return None;
     }
+    let all = door.iter().chain(routes.iter().flat_map(|route| route.filters.iter()));
+    let internal_headers = internal_headers.and_of(all);
     Some(Plan {
         listeners,
         door,

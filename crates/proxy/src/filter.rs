@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use gwanmun_core::Fault;
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +54,12 @@ pub trait Filter: Send + Sync + 'static {
     fn response<'a>(&'a self, exchange: &'a mut Exchange, response: &'a mut Response) -> Verdict<'a> {
         let _ = (exchange, response);
         Ok(Step::Next)
+    }
+
+    /// Fields of requests that it takes out or sets by itself. Where a client sends one of these as a trailer, it is removed
+    /// too, on every route: whoever merges trailers into the header would take it for the filter's.
+    fn own_fields(&self) -> Vec<HeaderName> {
+        Vec::new()
     }
 
     /// What the filter weighed when it saw the request, for `gwanmun explain`. It is asked right after

@@ -1,5 +1,6 @@
 //! The compiled configuration: immutable, complete, swapped whole. What a request needs has been prepared here.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -244,6 +245,8 @@ pub struct InternalHeaders {
     /// With dashes, like `prefixes`.
     exact: Vec<String>,
     prefixes: Vec<String>,
+    /// What filters take out or set, which may not come as trailers.
+    of_filters: BTreeSet<String>,
 }
 
 impl InternalHeaders {
@@ -253,7 +256,20 @@ impl InternalHeaders {
         let exact = exact.iter().chain(&ours).map(|name| dashed(name.as_str()).into_owned()).collect();
         let prefixes =
             prefixes.iter().map(String::as_str).chain(["x-gwanmun-"]).map(|prefix| dashed(prefix).into_owned());
-        Self { exact, prefixes: prefixes.collect() }
+        Self { exact, prefixes: prefixes.collect(), of_filters: BTreeSet::new() }
+    }
+
+    /// The same, and what these filters take out or set, in trailers.
+    #[must_use]
+    pub(crate) fn and_of<'a>(mut self, filters: impl Iterator<Item = &'a Arc<PlannedFilter>>) -> Self {
+        let own = filters.flat_map(|planned| planned.filter.own_fields());
+        self.of_filters.extend(own.map(|name| dashed(name.as_str()).into_owned()));
+        self
+    }
+
+    /// Whether a trailer of this name, with dashes, may not pass.
+    pub(crate) fn covers_trailer(&self, name: &str) -> bool {
+        self.covers(name) || self.of_filters.contains(name)
     }
 
     /// Whether `name`, with dashes for whatever else is no letter and no digit, is one of them.

@@ -179,7 +179,7 @@ pub(crate) fn clean_trailers(trailers: &mut HeaderMap, internal: &InternalHeader
     let is_known = |name: &&HeaderName| {
         let dashed = dashed(name.as_str());
         // A quote is in no token (RFC 9110 section 5.6.2), but HTTP/2 brings names that have one.
-        internal.covers(&dashed) || KNOWN.knows(&dashed) || name.as_str().contains('"')
+        internal.covers_trailer(&dashed) || KNOWN.knows(&dashed) || name.as_str().contains('"')
     };
     let found: Vec<_> = trailers.keys().filter(is_known).cloned().collect();
     for name in found {

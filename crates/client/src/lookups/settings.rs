@@ -17,6 +17,8 @@ pub struct LookupSettings {
     pub refresh_ahead: Duration,
     /// How long a failed fetch is not repeated.
     pub cool_down: Duration,
+    /// How long after a fetch a fresh value is not renewed, whatever it lacks.
+    pub renew_after: Duration,
 }
 
 impl Default for LookupSettings {
@@ -28,6 +30,7 @@ impl Default for LookupSettings {
             stale: Duration::ZERO,
             refresh_ahead: Duration::ZERO,
             cool_down: Duration::from_secs(1),
+            renew_after: Duration::from_secs(1),
         }
     }
 }

@@ -197,7 +197,7 @@ fn a_renewal_that_fails_harms_nobody_and_is_not_repeated_at_once() {
 
 #[test]
 fn a_fresh_value_can_be_renewed_but_not_again_and_again() {
-    let desk = desk(LookupSettings { cool_down: 3 * SECOND, ..LookupSettings::default() });
+    let desk = desk(LookupSettings { cool_down: 3 * SECOND, renew_after: 3 * SECOND, ..LookupSettings::default() });
     let renew = |value| {
         let answer = if value == 0 { Err(boom()) } else { Ok(Fetched::new(value, 60 * SECOND)) };
         seen(alone(desk.lookups.renew(&1, || ready(answer))))
@@ -531,6 +531,7 @@ proptest! {
             stale: Duration::from_secs(STALE),
             refresh_ahead: Duration::from_secs(AHEAD),
             cool_down: Duration::from_secs(COOL),
+            renew_after: Duration::from_secs(COOL),
             ..LookupSettings::default()
         });
         let mut models = [Model::default(), Model::default()];

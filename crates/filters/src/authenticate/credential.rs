@@ -84,6 +84,14 @@ pub(super) enum Carrier {
 }
 
 impl Carrier {
+    /// The header of its own, if it has one; `Authorization` is known to the door.
+    pub(super) fn header(&self) -> Option<&HeaderName> {
+        match self {
+            Self::Header(name) => Some(name),
+            Self::Bearer | Self::Basic | Self::Passport => None,
+        }
+    }
+
     /// Takes what is carried out of the request, and what services could take for it. `Authorization` with another scheme is for somebody else.
     pub(super) fn take_from(&self, headers: &mut HeaderMap) -> Option<(HeaderName, HeaderValue)> {
         let name = match self {

@@ -224,6 +224,17 @@ async fn an_api_key_is_looked_for_in_its_header_and_a_new_file_of_keys_takes_eff
         async |key: &str| gateway.connect().await.ask("GET", "/", &format!("X-Api-Key: {key}\r\n")).await.status();
     assert_eq!((status("one").await, status("two").await, status("").await), (200, 401, 401));
     assert_eq!(upstream.received(0).await.header("x-api-key"), None);
+    let mut client = gateway.connect().await;
+    client
+        .send(
+            "POST / HTTP/1.1\r\nHost: a\r\nX-Api-Key: one\r\nTransfer-Encoding: chunked\r\n\r\n\
+             1\r\na\r\n0\r\nX-Api-Key: one\r\nX_Api_Key: one\r\nX-Other: 1\r\n\r\n",
+        )
+        .await;
+    assert_eq!(client.answer().await.status(), 200);
+    let behind = upstream.received(1).await;
+    let trailer = |name: &str| behind.trailer(name);
+    assert_eq!((trailer("x-api-key"), trailer("x_api_key"), trailer("x-other").as_deref()), (None, None, Some("1")));
     std::fs::write(gateway.folder().join("keys.yaml"), two).unwrap();
     eventually("the new keys", async || (status("two").await == 200).then_some(())).await;
     assert_eq!(status("one").await, 401);

@@ -27,6 +27,9 @@ pub trait FetchKeys: Send + Sync + 'static {
     fn fetch(&self) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, CallError>> + Send>>;
 }
 
+/// How long a fetch that failed is not repeated, at most.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// How keys are fetched and kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchSettings {
@@ -38,7 +41,7 @@ pub struct FetchSettings {
     pub cache: Duration,
     /// How long they go on serving where that fails.
     pub stale: Duration,
-    /// How long a fetch is not repeated: after a failure, and for a key that is not known.
+    /// How long keys that were fetched are not fetched anew for one that is not among them.
     pub cool_down: Duration,
     /// How long a fetch may take.
     pub timeout: Duration,
@@ -93,7 +96,8 @@ impl Keys {
             timeout: settings.timeout * 2,
             stale: settings.stale,
             refresh_ahead: settings.cache / 4,
-            cool_down: settings.cool_down,
+            cool_down: settings.cool_down.min(RETRY),
+            renew_after: settings.cool_down,
             ..LookupSettings::default()
         };
         let help = "Fetches of an issuer's keys, by how they ended.";
@@ -157,7 +161,7 @@ impl Keys {
         };
         let retry_after = match &self.0 {
             Kind::Fixed(_) => GLANCE,
-            Kind::Fetched(fetched) => fetched.settings.cool_down,
+            Kind::Fetched(fetched) => fetched.settings.cool_down.min(RETRY),
         };
         Refusal::Unavailable { reason: Reason::KeysUnavailable, detail: detail.into(), retry_after }
     }

@@ -54,7 +54,7 @@ pub struct IssuerSpec {
     /// How long old keys go on serving while the issuer cannot be reached.
     #[serde(default = "an_hour")]
     stale: Timespan,
-    /// How long a fetch is not repeated: after a failure, and for a key that nobody knows.
+    /// How long keys are not fetched anew for one that is not among them.
     #[serde(default = "half_a_minute")]
     cool_down: Spanned<Timespan>,
     /// How long a fetch may take.
