@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::stamp::Stamp;
+use gwanmun_core::Stamp;
 
 /// A SHA-256 in lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use crate::chain::{Chain, Hash};
 use crate::key::Signer;
 use crate::line::{Line, Value};
-use crate::stamp::Stamp;
+use gwanmun_core::Stamp;
 
 /// The event of a head.
 pub(crate) const EVENT: &str = "head";

@@ -10,9 +10,9 @@ use gwanmun_core::Clock;
 use crate::chain::{Chain, Hash};
 use crate::head::{Why, push_head};
 use crate::key::Signer;
-use crate::stamp::Stamp;
 use crate::storage::{State, Storage};
 use crate::text::push_string;
+use gwanmun_core::Stamp;
 
 /// How much of a line that a crash had cut is kept in readable form; all of it is in its hash.
 const LONGEST_TORN: usize = 4096;

@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::chain::Chain;
     use crate::record::{Decision, Event, Record};
-    use crate::stamp::Stamp;
+    use gwanmun_core::Stamp;
 
     fn line(body: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();

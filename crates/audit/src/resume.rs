@@ -46,7 +46,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
-    use crate::stamp::Stamp;
+    use gwanmun_core::Stamp;
 
     /// Lines that follow each other, and the chain after them.
     fn log(lines: usize) -> (Vec<u8>, Chain) {

@@ -8,6 +8,7 @@ mod fault;
 mod names;
 mod principal;
 mod secret;
+mod stamp;
 mod tally;
 
 pub use abort::Abort;
@@ -15,4 +16,5 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use fault::{Blame, Code, Fault, Reason};
 pub use principal::{Level, Principal};
 pub use secret::Secret;
+pub use stamp::Stamp;
 pub use tally::{Tallies, Tally};

@@ -7,6 +7,7 @@ pub mod add_request_parameter;
 pub mod add_response_header;
 mod audited;
 pub mod authenticate;
+mod authorities;
 pub mod authorize;
 pub mod dedupe_response_header;
 mod encode;

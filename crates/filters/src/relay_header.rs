@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gwanmun_client::{CallError, Client, Fetched, Found, LookupSettings, Lookups, Settings, State, Tls};
+use gwanmun_client::{CallError, Client, Fetched, Found, LookupSettings, Lookups, Settings, State};
 use gwanmun_config::{Spanned, Timespan};
 use gwanmun_core::{Code, Fault};
 use gwanmun_proxy::{Exchange, Filter, FilterSpec, Invalid, Parts, Step, Verdict};
@@ -18,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::authorities::authorities;
 use crate::header_name;
 use crate::outbound::outbound;
 use crate::principal_url::PrincipalUrl;
@@ -53,7 +53,7 @@ pub struct RelayHeaderSpec {
     required: bool,
     /// Authorities (PEM) that the source's certificate must come from; by default the platform's.
     #[serde(default)]
-    ca: Option<Spanned<PathBuf>>,
+    ca: Option<Spanned<String>>,
 }
 
 fn thirty_seconds() -> Timespan {
@@ -111,14 +111,7 @@ tests:
 "#;
 
     fn build(self, parts: &Parts<'_>) -> Result<Box<dyn Filter>, Invalid> {
-        let (tls, trusted) = match &self.ca {
-            None => (Tls::default(), None),
-            Some(path) => {
-                let refused = |why: String| Invalid::at("ca", format!("'{}': {why}", path.value.display()));
-                let pem = parts.reader.read(path).map_err(|error| refused(error.to_string()))?;
-                (Tls::with_authorities(&pem).map_err(refused)?, Some(parts.reader.content(path)))
-            }
-        };
+        let (tls, trusted) = authorities(self.ca.as_ref(), parts.reader).map_err(|why| Invalid::at("ca", why))?;
         let specification = format!("{self:?} {trusted:?}");
         let url = PrincipalUrl::parse("url", &self.url)?;
         if self.headers.is_empty() {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::sanitized::Sanitized;
-use crate::stamp::Stamp;
 use crate::writer::{CHUNK, Writer};
+use gwanmun_core::Stamp;
 
 /// Where the lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]

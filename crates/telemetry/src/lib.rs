@@ -6,6 +6,5 @@ mod json;
 pub mod logs;
 pub mod metrics;
 pub mod sanitized;
-mod stamp;
 pub mod trace;
 mod writer;

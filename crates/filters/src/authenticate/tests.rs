@@ -424,7 +424,7 @@ fn where_keys_cannot_be_fetched_the_request_waits_and_fails_as_unavailable() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let fault = runtime.block_on(waits).unwrap_err();
     assert_eq!((fault.code(), fault.reason()), (Code::IdentityUnavailable, Some(Reason::KeysUnavailable)));
-    assert_eq!((fault.retry_after(), fault.challenge()), (Some(Duration::from_secs(30)), None));
+    assert_eq!((fault.retry_after(), fault.challenge()), (Some(Duration::from_secs(1)), None));
     assert!(fault.detail().contains("request.principal"), "{fault}");
     assert_eq!(values(&exchange.request.headers, "authorization").len(), 1);
 }

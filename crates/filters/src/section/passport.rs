@@ -1,7 +1,6 @@
 //! `passport`: who signs Passports, for whom, with which keys, what they say besides the principal, and whose are believed.
 
 mod accept;
-mod authorities;
 mod check;
 mod device;
 mod exchange;

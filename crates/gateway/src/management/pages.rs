@@ -1,5 +1,7 @@
 //! The pages about the gateway itself, as JSON.
 
+use std::borrow::Cow;
+
 use gwanmun_config::{Node, Resolved, Value};
 use gwanmun_proxy::Plan;
 use serde_json::{Map, json};
@@ -51,6 +53,16 @@ pub(super) fn configuration(document: &Node) -> String {
     masked(document, Trust::Plain).to_string()
 }
 
+/// `text`, where it is a URL without the user and the password in it.
+fn without_user(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
+    // A password may have any character in it.
+    match rest.rfind('@').and_then(|place| rest.get(place..)) {
+        Some(behind) => Cow::Owned(format!("{scheme}://***{behind}")),
+        None => Cow::Borrowed(text),
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trust {
     Plain,
@@ -66,7 +78,7 @@ fn masked(node: &Node, trust: Trust) -> serde_json::Value {
             Resolved::Integer(value) => {
                 i64::try_from(value).map_or_else(|_| json!(scalar.text()), |value| json!(value))
             }
-            _ => json!(scalar.text()),
+            _ => json!(without_user(scalar.text())),
         },
         Value::List(items) => items.iter().map(|item| masked(item, trust)).collect(),
         Value::Map(entries) => {
@@ -77,6 +89,23 @@ fn masked(node: &Node, trust: Trust) -> serde_json::Value {
                 map.insert(entry.key.clone(), masked(&entry.node, if secret { Trust::Secret } else { Trust::Plain }));
             }
             serde_json::Value::Object(map)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_user_and_password() {
+        for (written, shown) in [
+            ("redis://ann:s3/cr@t@redis.internal:6379/0", "redis://***@redis.internal:6379/0"),
+            ("redis-cluster://:x@a:1,b:2", "redis-cluster://***@a:1,b:2"),
+            ("http://127.0.0.1:9001/x", "http://127.0.0.1:9001/x"),
+            ("ann@corp", "ann@corp"),
+        ] {
+            assert_eq!(without_user(written), shown);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Entry;
 use crate::json;
 use crate::sanitized::Sanitized;
-use crate::stamp::Stamp;
+use gwanmun_core::Stamp;
 
 /// Appends the line with its line feed. The quotes around values stand in the words between them.
 pub(super) fn push(out: &mut Vec<u8>, stamp: &mut Stamp, entry: &Entry<'_>) {

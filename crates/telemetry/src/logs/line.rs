@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
 use crate::json::{self, Escaped};
-use crate::stamp::Stamp;
+use gwanmun_core::Stamp;
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gwanmun_client::{Client, Settings, Tls};
+use gwanmun_client::{Client, Settings};
 use gwanmun_config::{OneOrMany, Span, Spanned, Timespan, did_you_mean};
 use gwanmun_identity::{FetchSettings, Issuer, IssuerSettings, Keys, KeysAt, Published};
 use gwanmun_jose::Algorithm;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::key_file::keys_in;
 use super::principal_map::PrincipalMapSpec;
+use crate::authorities::authorities_of;
 use crate::file_reference::path_of;
 use crate::outbound::outbound;
 
@@ -132,7 +133,7 @@ impl IssuerSpec {
         algorithms: Vec<Algorithm>,
         ground: &mut Ground<'_>,
     ) -> Option<Arc<Issuer>> {
-        let (tls, authorities) = self.tls(ground)?;
+        let (tls, authorities) = authorities_of(self.ca.as_ref(), ground)?;
         let fetch = FetchSettings {
             issuer: settings.name.clone(),
             algorithms,
@@ -263,19 +264,5 @@ impl IssuerSpec {
             ground.warn(self.leeway.span, format!("every token is good for {} longer than it says", self.leeway.value));
         }
         is_good
-    }
-
-    /// Whom to trust, and what that is made of.
-    fn tls(&self, ground: &mut Ground<'_>) -> Option<(Tls, Vec<u8>)> {
-        let Some(ca) = &self.ca else { return Some((Tls::default(), Vec::new())) };
-        let path = path_of(ca).unwrap_or_else(|| ca.clone().map(PathBuf::from));
-        let read = match ground.reader.read(&path) {
-            Err(error) => Err(format!("cannot read '{}': {error}", path.display())),
-            Ok(pem) => match Tls::with_authorities(&pem) {
-                Err(why) => Err(format!("'{}': {why}", path.display())),
-                Ok(tls) => Ok((tls, pem)),
-            },
-        };
-        read.map_err(|why| ground.refuse(ca.span, why)).ok()
     }
 }

@@ -1,10 +1,8 @@
 //! One OAuth server under `identity.oauth`: what is written, and every mistake in it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gwanmun_client::Tls;
 use gwanmun_config::{OneOrMany, Span, Spanned, Timespan};
 use gwanmun_identity::{Endpoint, Endpoints, OAuth, OAuthSettings, OmittedScope};
 use gwanmun_jose::sha256;
@@ -14,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::principal_map::PrincipalMapSpec;
-use crate::file_reference::path_of;
+use crate::authorities::authorities_of;
 use crate::outbound::outbound;
 use crate::secret_text::SecretText;
 use crate::section::store::SharedStore;
@@ -95,7 +93,7 @@ impl OAuthSpec {
         let are_times_good = self.check_times(ground);
         let are_audiences_good = self.check_audiences(ground);
         let principal = self.principal.build(ground);
-        let (tls, authorities) = self.tls(ground)?;
+        let (tls, authorities) = authorities_of(self.ca.as_ref(), ground)?;
         // Nobody needs a store that has mistakes of its own.
         let store = ground.sections.of::<SharedStore>().ok().filter(|shared| shared.store().is_shared());
         let settings = OAuthSettings {
@@ -192,20 +190,6 @@ impl OAuthSpec {
             is_good = false;
         }
         is_good
-    }
-
-    /// Whom to trust, and what that is made of.
-    fn tls(&self, ground: &mut Ground<'_>) -> Option<(Tls, Vec<u8>)> {
-        let Some(ca) = &self.ca else { return Some((Tls::default(), Vec::new())) };
-        let path = path_of(ca).unwrap_or_else(|| ca.clone().map(PathBuf::from));
-        let read = match ground.reader.read(&path) {
-            Err(error) => Err(format!("cannot read '{}': {error}", path.display())),
-            Ok(pem) => match Tls::with_authorities(&pem) {
-                Err(why) => Err(format!("'{}': {why}", path.display())),
-                Ok(tls) => Ok((tls, pem)),
-            },
-        };
-        read.map_err(|why| ground.refuse(ca.span, why)).ok()
     }
 }
 

@@ -12,10 +12,10 @@ use gwanmun_proxy::Ground;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::authorities::authorities;
 use super::check::LEEWAY;
 use super::place::place;
 use super::source::Names;
+use crate::authorities::authorities_of;
 use crate::file_reference::path_of;
 use crate::outbound::outbound;
 
@@ -72,7 +72,7 @@ impl AcceptSpec {
             return Some(Accepted { issuers, check });
         }
         let url = place(&self.jwks, self.jwks.span, ground)?;
-        let (tls, trusted) = authorities(self.ca.as_ref(), ground)?;
+        let (tls, trusted) = authorities_of(self.ca.as_ref(), ground)?;
         let outbound = outbound(ground.lasting, ground.clock);
         let check = ground.lasting.shared(format!("{spec:?} {url:?} {trusted:?}"), || {
             let fetch = FetchSettings {

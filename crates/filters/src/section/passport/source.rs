@@ -13,12 +13,12 @@ use http::{HeaderValue, Request, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::authorities::authorities;
 use super::device::Known;
 use super::exchange::{ExchangeSpec, Exchanges};
 use super::map::About;
 use super::server_keys::ServerKeys;
 use super::user::{UserSpec, Users};
+use crate::authorities::authorities_of;
 use crate::outbound::outbound;
 
 /// The most bytes that are read of an answer.
@@ -134,7 +134,7 @@ impl SourceSpec {
                 is_good = false;
             }
         }
-        let tls = authorities(self.ca.as_ref(), ground);
+        let tls = authorities_of(self.ca.as_ref(), ground);
         let outbound = outbound(ground.lasting, ground.clock);
         let limits = |tls| Settings {
             timeout: self.timeout.0,

@@ -4,20 +4,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// Writes times; one per worker.
+/// Writes times; one per thread.
 #[derive(Debug)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     second: u64,
     prefix: String,
 }
 
 impl Stamp {
-    pub(crate) fn new() -> Self {
-        Self { second: 0, prefix: prefix(0) }
+    /// One that has written nothing.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Appends `2026-01-02T03:04:05.678901Z`; moments before 1970 count as 1970.
-    pub(crate) fn push(&mut self, out: &mut Vec<u8>, time: SystemTime) {
+    pub fn push(&mut self, out: &mut Vec<u8>, time: SystemTime) {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         if since_epoch.as_secs() != self.second {
             self.second = since_epoch.as_secs();
@@ -31,6 +32,12 @@ impl Stamp {
             rest /= 10;
         }
         out.extend_from_slice(&digits);
+    }
+}
+
+impl Default for Stamp {
+    fn default() -> Self {
+        Self { second: 0, prefix: prefix(0) }
     }
 }
 
