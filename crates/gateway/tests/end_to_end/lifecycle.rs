@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use gwanmun_testkit::{Gateway, Http2, Reply, Script, Speaks, Upstream, eventually};
+use gwanmun_testkit::{Http2, Reply, Script, Speaks, Upstream};
 use http::Response;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::{all_to, setup, start};
+use crate::{all_to, refuses, setup, start};
 
 /// Answers when it is told to; the receiver gets each request's permit to answer.
 async fn slow(speaks: Speaks) -> (Upstream, mpsc::Receiver<tokio::sync::oneshot::Sender<()>>) {
@@ -25,16 +24,6 @@ async fn slow(speaks: Speaks) -> (Upstream, mpsc::Receiver<tokio::sync::oneshot:
     (upstream, receiver)
 }
 
-async fn refuses(gateway: &Gateway) {
-    let address = gateway.web();
-    eventually("the listener to close", async || {
-        // Another process may get the port, and let nobody in.
-        let connected = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await;
-        (!matches!(connected, Ok(Ok(_)))).then_some(())
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn a_running_request_is_finished_before_the_end() {
     let (upstream, mut requests) = slow(Speaks::Http1).await;
@@ -47,7 +36,7 @@ async fn a_running_request_is_finished_before_the_end() {
     let answer = requests.recv().await.unwrap();
 
     gateway.signal("TERM");
-    refuses(&gateway).await;
+    refuses(gateway.web()).await;
     idle.closed().await;
     answer.send(()).unwrap();
     let received = client.answer().await;
@@ -72,7 +61,7 @@ async fn running_streams_are_finished_before_the_end() {
         let asked = tokio::spawn(async move { asking.get("/").await });
         let answer = requests.recv().await.unwrap();
         gateway.signal("TERM");
-        refuses(&gateway).await;
+        refuses(gateway.web()).await;
         answer.send(()).unwrap();
         assert_eq!(asked.await.unwrap().text(), "in the end");
         assert_eq!(gateway.ended().await, 0);
@@ -94,7 +83,7 @@ async fn an_upgraded_connection_lives_on_while_the_gateway_drains() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n").await;
     assert_eq!(client.answer().await.status(), 101);
     gateway.signal("TERM");
-    refuses(&gateway).await;
+    refuses(gateway.web()).await;
     client.send("more").await;
     assert_eq!(client.exactly(4).await.unwrap(), "more");
     client.finish().await;
@@ -145,7 +134,7 @@ async fn a_second_signal_cuts_what_still_runs() {
         gateway.signal("TERM");
         gateway.event("draining").await;
         if waits == "drain" {
-            refuses(&gateway).await;
+            refuses(gateway.web()).await;
         }
         gateway.signal("TERM");
         client.closed().await;

@@ -36,7 +36,11 @@ mod tls;
 mod under_load;
 mod upgrades;
 
-use gwanmun_testkit::{Gateway, Setup};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gwanmun_testkit::{Gateway, Setup, eventually};
+use tokio::net::TcpStream;
 
 /// A gateway to be started.
 fn setup() -> Setup {
@@ -56,4 +60,13 @@ fn all_to(url: &str) -> String {
 /// The same by way of an upstream `service` with `settings`: `timeouts: {response: 300ms}`.
 fn all_to_service(url: &str, settings: &str) -> String {
     format!("upstreams: {{service: {{endpoints: ['{url}'], {settings}}}}}\nroutes: [{{id: all, upstream: service}}]\n")
+}
+
+/// Waits until nobody is let in at `address`. Another process may get the port, and let nobody in either.
+async fn refuses(address: SocketAddr) {
+    eventually("the listener to close", async || {
+        let connected = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await;
+        (!matches!(connected, Ok(Ok(_)))).then_some(())
+    })
+    .await;
 }

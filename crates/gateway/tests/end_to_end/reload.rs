@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 
 use gwanmun_testkit::{Authority, Connection, Gateway, Http2, Identity, Reply, Script, Speaks, Upstream, eventually};
 use http::Response;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{all_to, all_to_service, setup, start};
+use crate::{all_to, all_to_service, refuses, setup, start};
 
 const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n";
 
@@ -47,10 +46,6 @@ async fn tunnel(address: SocketAddr) -> Connection {
 async fn is_echoed(client: &mut Connection, text: &str) {
     client.send(text).await;
     assert_eq!(client.exactly(4).await.unwrap(), text);
-}
-
-async fn refuses(address: SocketAddr) {
-    eventually("the listener to close", async || TcpStream::connect(address).await.is_err().then_some(())).await;
 }
 
 async fn failures(gateway: &Gateway, count: usize) {
