@@ -1,6 +1,6 @@
 //! Headers from another service: asked once for all who wait, used past their time while it is down, and never a client's.
 
-use gwanmun_testkit::{Answer, Gateway, Http2, Issuer, Message, Speaks, Upstream, eventually};
+use gwanmun_testkit::{Answer, Gateway, Http2, Issuer, Message, Reply, Speaks, Upstream, eventually};
 use serde_json::json;
 
 use crate::start;
@@ -123,13 +123,29 @@ async fn nobody_waits_longer_than_the_time_limit() {
 #[tokio::test]
 #[ignore = "takes seconds: cargo xtask test --full"]
 async fn ten_thousand_who_come_at_once_cause_one_call() {
+    for credential in ["jwt: corp", "introspect: partner"] {
+        ten_thousand_with(credential).await;
+    }
+}
+
+async fn ten_thousand_with(credential: &str) {
     const CONNECTIONS: usize = 100;
     const STREAMS: usize = 100;
     let issuer = Issuer::start().await;
     issuer.user("u1", json!({"plan": "gold"}));
-    let gateway = start(&asking(&issuer, "  - respond: {body: ok}", ", timeout: 30s")).await;
-    let token = issuer.token(json!({}));
-    let (keys, users) = (issuer.hold("jwks"), issuer.hold("user"));
+    let server = format!(
+        "oauth: {{partner: {{introspection-endpoint: '{}', client-id: gw, client-secret: gw-secret, timeout: 30s}}}}",
+        issuer.endpoint("introspect")
+    );
+    let configuration = asking(&issuer, "  - respond: {body: ok}", ", timeout: 30s")
+        .replace("identity: {issuers", &format!("identity: {{{server}, issuers"))
+        .replace("{jwt: corp}", &format!("{{{credential}}}"));
+    let gateway = start(&configuration).await;
+    let (token, asked_first) = match credential {
+        "jwt: corp" => (issuer.token(json!({})), "jwks"),
+        _ => (issuer.opaque(json!({})), "introspect"),
+    };
+    let (who, users) = (issuer.hold(asked_first), issuer.hold("user"));
     let mut asked = Vec::new();
     for _ in 0..CONNECTIONS {
         let client = Http2::tcp(gateway.web()).await;
@@ -137,19 +153,19 @@ async fn ten_thousand_who_come_at_once_cause_one_call() {
             let (mut client, token) = (client.clone(), token.clone());
             asked.push(tokio::spawn(async move {
                 let request = client.request("GET", "/").header("authorization", format!("Bearer {token}"));
-                client.ask(request.body(gwanmun_testkit::Reply::empty()).unwrap()).await.status()
+                client.ask(request.body(Reply::empty()).unwrap()).await.status()
             }));
         }
     }
     let in_flight = r#"gwanmun_in_flight{listener="web"}"#;
     let all = (CONNECTIONS * STREAMS) as f64;
     eventually("all requests", async || gateway.metric(in_flight).await.filter(|count| *count == all)).await;
-    assert_eq!((issuer.calls("jwks"), issuer.calls("user")), (1, 0));
-    keys.release();
+    assert_eq!((issuer.calls(asked_first), issuer.calls("user")), (1, 0));
+    who.release();
     issuer.called("user", 1).await;
     users.release();
     for answer in asked {
         assert_eq!(answer.await.unwrap(), 200);
     }
-    assert_eq!((issuer.calls("jwks"), issuer.calls("user")), (1, 1));
+    assert_eq!((issuer.calls(asked_first), issuer.calls("user")), (1, 1));
 }
