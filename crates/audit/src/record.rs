@@ -37,6 +37,10 @@ pub enum Event {
     Authenticate,
     /// Whether they may.
     Authorize,
+    /// Somebody begins a session, or cannot.
+    Login,
+    /// Sessions end.
+    Logout,
 }
 
 /// What was decided. There is nothing else.
@@ -152,6 +156,8 @@ impl Event {
         match self {
             Self::Authenticate => "authenticate",
             Self::Authorize => "authorize",
+            Self::Login => "login",
+            Self::Logout => "logout",
         }
     }
 }

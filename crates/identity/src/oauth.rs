@@ -14,7 +14,6 @@ mod introspection;
 mod issued;
 mod known;
 mod memory;
-mod seal;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -29,10 +28,10 @@ use gwanmun_store::Space;
 use http::HeaderValue;
 
 use crate::principal_map::PrincipalMap;
+use crate::seal::Seal;
 use calls::Calls;
 use introspection::Expected;
 use memory::Memory;
-use seal::Seal;
 use stored::Shared;
 
 pub use client_credentials::ClientCredentials;
@@ -125,7 +124,7 @@ impl OAuth {
             introspected: Memory::new(outbound, &memory("introspect"), *timeout),
             clients: Memory::new(outbound, &memory("api-client"), *timeout),
             issued: Memory::new(outbound, &memory("issued"), *timeout),
-            seal: Seal::new(&place, client_id, client_secret.expose()).ok_or(NoCryptography)?,
+            seal: Seal::new("gwanmun oauth", &place, client_id, client_secret.expose()).ok_or(NoCryptography)?,
             stored: Shared(space),
             clock: outbound.clock(),
             settings,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::issuer::Issuer;
 use crate::oauth::OAuth;
+use crate::oidc::Oidc;
 
 /// Who may say who a caller is.
 #[derive(Debug, Default)]
@@ -14,17 +15,25 @@ pub struct Identity {
     pub issuers: BTreeMap<String, Arc<Issuer>>,
     /// OAuth servers that are asked.
     pub oauth: BTreeMap<String, Arc<OAuth>>,
+    /// OpenID providers that people log in at.
+    pub oidc: BTreeMap<String, Arc<Oidc>>,
 }
 
 impl Identity {
     /// These issuers.
     pub fn new(issuers: BTreeMap<String, Arc<Issuer>>) -> Self {
-        Self { issuers, oauth: BTreeMap::new() }
+        Self { issuers, ..Self::default() }
     }
 
     /// With these OAuth servers.
     #[must_use]
     pub fn with_oauth(self, oauth: BTreeMap<String, Arc<OAuth>>) -> Self {
         Self { oauth, ..self }
+    }
+
+    /// With these OpenID providers.
+    #[must_use]
+    pub fn with_oidc(self, oidc: BTreeMap<String, Arc<Oidc>>) -> Self {
+        Self { oidc, ..self }
     }
 }

@@ -74,7 +74,8 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     let sections = context.catalog.sections(context, diagnostics);
     let parts = Parts::new(&context.clock, &names, api_version, &sections, &context.reader, context.lasting);
     let mut filters = Filters::new(context);
-    let door = filters.door(&spec.filters, &parts, diagnostics);
+    let mut door = sections.door().to_vec();
+    door.extend(filters.door(&spec.filters, &parts, diagnostics));
     let door = filters.list(door);
     let door_names = filters::names(&spec.filters);
     let parts = parts.behind(&door_names);

@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::compile::Reader;
+use crate::filter::Filter;
 use crate::parts::Invalid;
+use crate::plan::PlannedFilter;
 
 /// What people write under a key at the top of the configuration.
 pub trait SectionSpec: DeserializeOwned + JsonSchema + 'static {
@@ -37,6 +39,8 @@ pub trait SectionSpec: DeserializeOwned + JsonSchema + 'static {
 pub struct Sections {
     built: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     faulty: HashSet<TypeId>,
+    /// What sections have put at the door.
+    door: Vec<Arc<PlannedFilter>>,
 }
 
 /// Why there is no section.
@@ -86,6 +90,16 @@ impl Sections {
     pub(crate) fn extend(&mut self, others: Self) {
         self.built.extend(others.built);
         self.faulty.extend(others.faulty);
+        self.door.extend(others.door);
+    }
+
+    pub(crate) fn put_at_the_door(&mut self, filters: Vec<Arc<PlannedFilter>>) {
+        self.door.extend(filters);
+    }
+
+    /// The filters that sections have put at the door.
+    pub(crate) fn door(&self) -> &[Arc<PlannedFilter>] {
+        &self.door
     }
 }
 
@@ -106,6 +120,7 @@ pub struct Ground<'a> {
     /// Reads the files that the configuration names.
     pub reader: &'a Reader<'a>,
     pub(crate) diagnostics: &'a mut Diagnostics,
+    pub(crate) door: Vec<Arc<PlannedFilter>>,
 }
 
 impl Ground<'_> {
@@ -122,6 +137,12 @@ impl Ground<'_> {
     /// Tells what is good, but hardly meant.
     pub fn warn(&mut self, span: Span, message: impl Into<String>) {
         self.diagnostics.push(Diagnostic::warning(message, span));
+    }
+
+    /// Puts a filter at the door, before those that are written there: `name` and `arguments` are what `explain` shows.
+    pub fn at_the_door(&mut self, name: &'static str, arguments: impl Into<Box<str>>, filter: impl Filter) {
+        let arguments = arguments.into();
+        self.door.push(Arc::new(PlannedFilter { name, arguments, filter: Box::new(filter) }));
     }
 
     /// Whether there have been mistakes so far.

@@ -150,6 +150,48 @@ crate::names! {
         GatewayRefused = "gateway-refused",
         /// The store that replicas share does not answer, and nothing goes on without it.
         StoreLost = "store-lost",
+        /// Nobody is logged in by that session: it has ended, or never was one.
+        SessionUnknown = "session-unknown",
+        /// The session was made for another host.
+        SessionElsewhere = "session-elsewhere",
+        /// The user has more sessions than are kept.
+        TooManySessions = "too-many-sessions",
+        /// This browser did not begin the login that is answered.
+        LoginUnknown = "login-unknown",
+        /// The login took too long.
+        LoginExpired = "login-expired",
+        /// The login has been answered before.
+        LoginReplayed = "login-replayed",
+        /// The provider did not let the user in.
+        LoginRefused = "login-refused",
+        /// The same browser logs in again and again.
+        LoginLoop = "login-loop",
+        /// The provider does not take the code that was brought from it.
+        CodeRefused = "code-refused",
+        /// The ID token was made for another login (`nonce`).
+        WrongNonce = "wrong-nonce",
+        /// The logout token has been seen before.
+        LogoutReplayed = "logout-replayed",
+        /// The OpenID provider cannot be asked.
+        ProviderUnavailable = "provider-unavailable",
+        /// The OpenID provider answers what cannot be used.
+        ProviderMalformed = "provider-malformed",
+        /// Another site made the browser send the request.
+        CrossSite = "cross-site",
+        /// The client asks more often than it may.
+        ClientRate = "client-rate",
+        /// The client's certificate cannot be read.
+        ClientCertificateMalformed = "client-certificate-malformed",
+        /// The client's certificate comes from no authority that is trusted for it.
+        ClientCertificateUntrusted = "client-certificate-untrusted",
+        /// The client's certificate is not valid any more, or not yet.
+        ClientCertificateExpired = "client-certificate-expired",
+        /// The client's certificate was revoked, or nobody says that it was not.
+        ClientCertificateRevoked = "client-certificate-revoked",
+        /// The client's certificate is not one for clients: an authority's, or one for servers.
+        ClientCertificateUnfit = "client-certificate-unfit",
+        /// No name in the client's certificate is a user's.
+        ClientCertificateUnnamed = "client-certificate-unnamed",
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::down::Down;
 use super::known::Key;
-use super::seal::Seal;
+use crate::seal::Seal;
 use crate::token::Token;
 
 /// An issued token.

@@ -78,9 +78,11 @@ impl Catalog {
                 lasting: context.lasting,
                 reader: &context.reader,
                 diagnostics,
+                door: Vec::new(),
             };
             let mut built = Sections::default();
             (item.build)(found.map(|aside| &aside.entry.node), &mut ground, &mut built);
+            built.put_at_the_door(ground.door);
             sections = before;
             sections.extend(built);
         }

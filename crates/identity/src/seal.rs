@@ -8,10 +8,11 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use aws_lc_rs::rand;
 
-use super::known::Key;
+/// What something is kept under: a hash.
+pub(crate) type Name = [u8; 32];
 
 /// Keys made of the gateway's client secret (HKDF, RFC 5869).
-pub(super) struct Seal {
+pub(crate) struct Seal {
     names: hmac::Key,
     values: LessSafeKey,
 }
@@ -25,14 +26,15 @@ impl KeyType for Bytes32 {
 }
 
 impl Seal {
-    /// For the client `id` at the server `server`. `None` where the provider of cryptography refuses.
-    pub(super) fn new(server: &str, id: &str, secret: &str) -> Option<Self> {
+    /// For the client `id` at the server `server`, and the one purpose that `label` names. `None` where the provider of
+    /// cryptography refuses.
+    pub(crate) fn new(label: &str, server: &str, id: &str, secret: &str) -> Option<Self> {
         let key = |purpose: &[u8]| {
             let lengths =
                 [server.len(), id.len()].map(|length| u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes());
             let info = [purpose, &lengths.concat(), server.as_bytes(), id.as_bytes()];
             let mut key = [0; 32];
-            let expanded = Salt::new(HKDF_SHA256, b"gwanmun oauth").extract(secret.as_bytes());
+            let expanded = Salt::new(HKDF_SHA256, label.as_bytes()).extract(secret.as_bytes());
             expanded.expand(&info, Bytes32).ok()?.fill(&mut key).ok()?;
             Some(key)
         };
@@ -41,7 +43,7 @@ impl Seal {
     }
 
     /// The name of what `parts` stand for: nobody without the secret can tell whether a guess is right.
-    pub(super) fn name(&self, parts: &[&str]) -> Key {
+    pub(crate) fn name(&self, parts: &[&str]) -> Name {
         let mut context = hmac::Context::with_key(&self.names);
         for part in parts {
             context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -55,7 +57,7 @@ impl Seal {
     }
 
     /// `value` encrypted (AES-256-GCM, a random nonce in front), to be opened under the same name only.
-    pub(super) fn close(&self, name: &Key, value: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn close(&self, name: &Name, value: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).ok()?;
         let mut sealed = value.to_vec();
@@ -64,7 +66,7 @@ impl Seal {
     }
 
     /// What was closed under this name; `None` for anything else.
-    pub(super) fn open(&self, name: &Key, sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, name: &Name, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut value = rest.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     fn seal(secret: &str) -> Seal {
-        Seal::new("https://idp", "gw", secret).unwrap()
+        Seal::new("test", "https://idp", "gw", secret).unwrap()
     }
 
     #[test]
@@ -97,7 +99,7 @@ mod tests {
         let closed = one.close(&name, b"token").unwrap();
         assert_eq!(two.open(&name, &closed).unwrap(), b"token");
         assert_eq!(other.open(&name, &closed), None);
-        let elsewhere = Seal::new("https://idp2", "gw", "s").unwrap();
+        let elsewhere = Seal::new("test", "https://idp2", "gw", "s").unwrap();
         assert_eq!(elsewhere.open(&name, &closed), None);
     }
 
