@@ -13,25 +13,25 @@ use crate::steps;
 /// Fails with the duty that a proxy neglects.
 pub(crate) fn check(proxy: &RunningProxy) -> Result<(), Failure> {
     let name = proxy.product.name();
-    let token = proxy.setup.identity.as_ref().and_then(Identity::token);
-    let answer = ask(proxy, token)?;
+    let credential = proxy.setup.identity.as_ref().and_then(Identity::credential);
+    let answer = ask(proxy, credential.as_deref())?;
     match neglected(&answer) {
         Some(duty) => Err(Failure::new(format!("{name} neglects a duty: {duty}; it answered:\n{answer}"))),
         None => Ok(()),
     }
 }
 
-/// The answer to a request with a bearer token or without one, in lower case; its body is the head that arrived at the
+/// The answer to a request with a header that says who asks or without one, in lower case; its body is the head that arrived at the
 /// origin.
-pub(crate) fn ask(proxy: &RunningProxy, token: Option<&str>) -> Result<String, Failure> {
+pub(crate) fn ask(proxy: &RunningProxy, credential: Option<&str>) -> Result<String, Failure> {
     let last = proxy.setup.routes.count() - 1;
     let (path, host) = proxy.setup.routes.request(last, "inspect");
     let scheme = if proxy.setup.door == Door::Tls { "https" } else { "http" };
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--insecure", "--max-time", "10", "--include"]);
     curl.args(["-H", &format!("{REMOVED_HEADER}: leaked")]);
-    if let Some(token) = token {
-        curl.args(["-H", &format!("Authorization: Bearer {token}")]);
+    if let Some(credential) = credential {
+        curl.args(["-H", credential]);
     }
     curl.arg(if proxy.setup.door == Door::H2c { "--http2-prior-knowledge" } else { "--http1.1" });
     if let Some(host) = host {

@@ -57,6 +57,7 @@ fn goals(report: &Report) -> Vec<Goal> {
         1.25,
         over(rung(Rung::Authorized), rung(Rung::Plain)),
     );
+    goal("identity: session and authorize / plain".to_owned(), 1.3, over(rung(Rung::Session), rung(Rung::Plain)));
     for (what, ours, at_most) in [("per request", Rung::PassportEach, 25.0), ("reused", Rung::PassportReused, 2.0)] {
         goal(
             format!("identity: Passport {what}, µs more than known token and authorize"),

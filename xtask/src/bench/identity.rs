@@ -7,9 +7,11 @@ mod jwt_authn;
 mod ladder;
 mod proof;
 mod rung;
+mod session;
 mod tokens;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
@@ -27,6 +29,7 @@ use super::row::{Door, Routes, Row};
 use super::running::RunningProxy;
 use crate::failure::{Failure, While};
 use rung::Asked;
+use session::RunningProvider;
 use tokens::Tokens;
 
 /// Which rung a proxy stands on, and whom it meets there.
@@ -34,6 +37,10 @@ pub(crate) struct Identity {
     /// The rung.
     pub(crate) rung: Rung,
     tokens: Rc<Tokens>,
+    /// Where people log in.
+    provider: Option<SocketAddr>,
+    /// What somebody who has logged in shows.
+    session: OnceCell<String>,
     /// Batches of tokens that have been used.
     used: Cell<usize>,
 }
@@ -43,15 +50,15 @@ pub(crate) struct Identity {
 pub(crate) enum Callers<'a> {
     /// Nobody in particular.
     Anonymous,
-    /// Always the same, by this token.
-    Same(&'a str),
+    /// Always the same, by this header.
+    Same(String),
     /// Somebody else for each request, by the tokens in the lines of this file.
     Others(&'a Path),
 }
 
 impl Identity {
-    fn new(rung: Rung, tokens: &Rc<Tokens>) -> Self {
-        Self { rung, tokens: Rc::clone(tokens), used: Cell::new(0) }
+    fn new(rung: Rung, tokens: &Rc<Tokens>, provider: Option<SocketAddr>) -> Self {
+        Self { rung, tokens: Rc::clone(tokens), provider, session: OnceCell::new(), used: Cell::new(0) }
     }
 
     /// The callers of the next run; tokens nobody knows are new in every run until there are none left.
@@ -60,16 +67,32 @@ impl Identity {
             let batch = self.used.replace(self.used.get() + 1);
             return self.tokens.batch(batch).map_or(Callers::Anonymous, Callers::Others);
         }
-        self.token().map_or(Callers::Anonymous, Callers::Same)
+        self.credential().map_or(Callers::Anonymous, Callers::Same)
     }
 
-    /// A token that opens this rung; nothing where none is asked for.
-    pub(crate) fn token(&self) -> Option<&str> {
-        if self.rung.asks(Asked::Introspection) {
-            return Some(OPAQUE_TOKEN);
+    /// The header that opens this rung; nothing where none is asked for.
+    pub(crate) fn credential(&self) -> Option<String> {
+        if let Some(session) = self.session.get() {
+            return Some(format!("Cookie: {}={session}", session::COOKIE));
         }
-        self.rung.asks(Asked::Token).then_some(&self.tokens.known)
+        if self.rung.asks(Asked::Introspection) {
+            return Some(bearer(OPAQUE_TOKEN));
+        }
+        self.rung.asks(Asked::Token).then(|| bearer(&self.tokens.known))
     }
+
+    /// Has somebody log in at the gateway on `address`, if the rung asks for that.
+    fn log_in(&self, address: SocketAddr, folder: &Path) -> Result<(), Failure> {
+        if self.rung.asks(Asked::Session) {
+            let _ = self.session.set(session::log_in(address, folder)?);
+        }
+        Ok(())
+    }
+}
+
+/// The header that carries a token.
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
 }
 
 /// Mints the tokens, starts a proxy for each rung, has each prove what it asks of callers, and runs the rounds.
@@ -77,11 +100,14 @@ pub(crate) fn run(products: &[Product], pace: Pace, place: &Place, ladder: &mut 
     let batches = usize::try_from(pace.rounds).while_doing("counting rounds")? + 1;
     let tokens = Rc::new(Tokens::mint(&place.folder().join("identity"), batches)?);
     ladder.token_bytes = tokens.known.len();
+    let provider = RunningProvider::start(place.folder())?;
     let mut proxies = Vec::new();
     for rung in Rung::ALL {
         let name = format!("identity-{}", rung.name());
-        let setup =
-            Setup { identity: Some(Identity::new(rung, &tokens)), ..place.named_setup(&name, Door::H1, Routes::One)? };
+        let setup = Setup {
+            identity: Some(Identity::new(rung, &tokens, Some(provider.address))),
+            ..place.named_setup(&name, Door::H1, Routes::One)?
+        };
         match not_measured(rung, &setup, products)? {
             Some(reason) => {
                 println!("    {}: not measured: {reason}", rung.name());
@@ -89,6 +115,9 @@ pub(crate) fn run(products: &[Product], pace: Pace, place: &Place, ladder: &mut 
             }
             None => {
                 let proxy = RunningProxy::start(rung.product(), setup)?;
+                if let Some(identity) = &proxy.setup.identity {
+                    identity.log_in(proxy.setup.address, &proxy.setup.folder)?;
+                }
                 proof::check(&proxy)?;
                 proxies.push((rung, proxy));
             }
@@ -127,7 +156,6 @@ fn refusal(mut check: Command) -> Result<Option<String>, Failure> {
 
 #[cfg(test)]
 pub(in crate::bench) mod tests {
-    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
@@ -138,7 +166,7 @@ pub(in crate::bench) mod tests {
     use crate::workspace;
 
     fn identity(rung: Rung) -> Identity {
-        Identity::new(rung, &Rc::new(Tokens::example()))
+        Identity::new(rung, &Rc::new(Tokens::example()), Some(SocketAddr::from(([127, 0, 0, 1], 4))))
     }
 
     /// A setup that nothing runs with.
@@ -166,10 +194,13 @@ pub(in crate::bench) mod tests {
     #[test]
     fn each_rung_meets_the_callers_it_asks_for() {
         assert_eq!(identity(Rung::Plain).next_callers(), Callers::Anonymous);
-        assert_eq!(identity(Rung::EnvoyPlain).token(), None);
-        assert_eq!(identity(Rung::Authorized).next_callers(), Callers::Same("a.b.c"));
-        assert_eq!(identity(Rung::Unknown).token(), Some("a.b.c"));
-        assert_eq!(identity(Rung::Introspected).next_callers(), Callers::Same(OPAQUE_TOKEN));
+        assert_eq!(identity(Rung::EnvoyPlain).credential(), None);
+        assert_eq!(identity(Rung::Authorized).next_callers(), Callers::Same(bearer("a.b.c")));
+        assert_eq!(identity(Rung::Unknown).credential(), Some(bearer("a.b.c")));
+        assert_eq!(identity(Rung::Introspected).next_callers(), Callers::Same(bearer(OPAQUE_TOKEN)));
+        let somebody = identity(Rung::Session);
+        somebody.session.set("xyz".to_owned()).unwrap();
+        assert_eq!(somebody.next_callers(), Callers::Same("Cookie: gwanmun=xyz".to_owned()));
     }
 
     #[test]
@@ -185,7 +216,7 @@ pub(in crate::bench) mod tests {
             let [address, management] = [(); 2].map(|()| free_address().unwrap());
             let folder = folder.join(rung.name());
             std::fs::create_dir(&folder).unwrap();
-            let identity = Some(Identity::new(rung, &tokens));
+            let identity = Some(Identity::new(rung, &tokens, None));
             let setup = Setup { address, management, backend, folder, identity, ..setup(rung) };
             proof::check(&RunningProxy::start(Product::Envoy, setup).unwrap()).unwrap();
         }

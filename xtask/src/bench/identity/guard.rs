@@ -1,6 +1,7 @@
 //! How our gateway is told what a rung asks for: sections of the configuration, and filters that come first on the route.
 
 use super::rung::{Asked, Rung};
+use super::session::COOKIE;
 use super::tokens::{AUDIENCE, ISSUER, ROLE, SCOPE};
 use crate::bench::product::Setup;
 
@@ -55,6 +56,22 @@ identity:
                 secret = tokens.client_secret.display(),
             ));
             guard.filter("authenticate: {any: [{introspect: partner}]}");
+        }
+        if let Some(provider) = identity.provider.filter(|_| rung.asks(Asked::Session)) {
+            guard.section(&format!(
+                "\
+identity:
+  oidc:
+    staff:
+      issuer: \"http://{provider}\"
+      client-id: gateway
+      client-secret: \"${{file:{secret}}}\"
+      cookie: {COOKIE}
+      principal: {{subject: /sub, roles: /roles, scope: /scope, claims: {{tenant: /tenant}}}}
+",
+                secret = tokens.client_secret.display(),
+            ));
+            guard.filter("authenticate: {any: [{session: staff}]}");
         }
         if rung.asks(Asked::Decision) {
             guard.filter(&format!("authorize: {{roles: [{ROLE}], scopes: [{SCOPE}]}}"));

@@ -2,7 +2,7 @@
 //! the origin sees what it should and nothing else.
 
 use super::rung::{Asked, Rung};
-use super::{Identity, guard};
+use super::{Identity, bearer, guard};
 use crate::bench::duties::{self, split, status};
 use crate::bench::running::RunningProxy;
 use crate::failure::{Failure, While};
@@ -30,11 +30,11 @@ pub(super) fn check(proxy: &RunningProxy) -> Result<(), Failure> {
     };
     let rung = identity.rung;
     let answers = Answers {
-        granted: duties::ask(proxy, identity.token())?,
-        again: duties::ask(proxy, identity.token())?,
+        granted: duties::ask(proxy, identity.credential().as_deref())?,
+        again: duties::ask(proxy, identity.credential().as_deref())?,
         anonymous: duties::ask(proxy, None)?,
         forged: duties::ask(proxy, Some(&forged(identity)))?,
-        stranger: duties::ask(proxy, Some(&identity.tokens.stranger))?,
+        stranger: duties::ask(proxy, Some(&bearer(&identity.tokens.stranger)))?,
     };
     if let Some(duty) = neglected(rung, &answers) {
         return Err(Failure::new(format!("`{}` neglects a duty: {duty}\n{answers:#?}", rung.title())));
@@ -50,9 +50,9 @@ pub(super) fn check(proxy: &RunningProxy) -> Result<(), Failure> {
 }
 
 fn forged(identity: &Identity) -> String {
-    match identity.token() {
-        Some(token) if identity.rung.asks(Asked::Introspection) => format!("{token}-not"),
-        _ => identity.tokens.forged(),
+    match identity.credential() {
+        Some(opaque) if !identity.rung.asks(Asked::Token) => format!("{opaque}-not"),
+        _ => bearer(&identity.tokens.forged()),
     }
 }
 
@@ -63,14 +63,16 @@ fn neglected(rung: Rung, answers: &Answers) -> Option<String> {
             return Some(format!("status 401 is wanted {who}, found {}", status(answer)));
         }
     }
-    if rung.asks(Asked::Decision) && status(&answers.stranger) != "403" {
+    if rung.asks(Asked::Decision) && rung.asks(Asked::Token) && status(&answers.stranger) != "403" {
         return Some(format!("status 403 is wanted without the role, found {}", status(&answers.stranger)));
     }
     if status(&answers.granted) != "200" {
         return Some(format!("status 200 is wanted with a token, found {}", status(&answers.granted)));
     }
-    if split(&answers.granted).1.contains("\nauthorization:") {
-        return Some("the request header `Authorization` was not kept from the origin".to_owned());
+    for header in ["authorization", "cookie"] {
+        if split(&answers.granted).1.contains(&format!("\n{header}:")) {
+            return Some(format!("the request header `{header}` was not kept from the origin"));
+        }
     }
     if !rung.asks(Asked::Passport) {
         return None;
@@ -120,7 +122,8 @@ mod tests {
             (Answers { forged: open.clone(), ..good.clone() }, "forged"),
             (Answers { stranger: open, ..good.clone() }, "without the role"),
             (Answers { granted: good.anonymous.clone(), ..good.clone() }, "with a token"),
-            (answers(["authorization: bearer x\r\n", ""]), "`Authorization`"),
+            (answers(["authorization: bearer x\r\n", ""]), "`authorization`"),
+            (answers(["cookie: gwanmun=x\r\n", ""]), "`cookie`"),
         ];
         for (answers, named) in cases {
             let duty = neglected(Rung::Authorized, &answers).unwrap();

@@ -21,6 +21,8 @@ pub(crate) enum Rung {
     Introspected,
     /// [`Rung::Authorized`], and a record of each decision that must not be lost.
     Audited,
+    /// Somebody who has logged in, with a role and a scope that are wanted.
+    Session,
     /// Envoy without a guard.
     EnvoyPlain,
     /// One token again and again, with Envoy's cache of tokens.
@@ -46,11 +48,13 @@ pub(crate) enum Asked {
     Passport,
     /// A line in the audit log.
     Audit,
+    /// A session.
+    Session,
 }
 
 impl Rung {
     /// Every rung, in the order of the rounds and of the report.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Plain,
         Self::Known,
         Self::Unknown,
@@ -59,6 +63,7 @@ impl Rung {
         Self::PassportReused,
         Self::Introspected,
         Self::Audited,
+        Self::Session,
         Self::EnvoyPlain,
         Self::EnvoyKnownCached,
         Self::EnvoyKnown,
@@ -76,6 +81,7 @@ impl Rung {
             Self::PassportReused => "passport-reused",
             Self::Introspected => "introspection",
             Self::Audited => "audit",
+            Self::Session => "session",
             Self::EnvoyPlain => "envoy-plain",
             Self::EnvoyKnownCached => "envoy-known-cached",
             Self::EnvoyKnown => "envoy-known",
@@ -94,6 +100,7 @@ impl Rung {
             Self::PassportReused => "gwanmun: jwt known + authorize + Passport reused",
             Self::Introspected => "gwanmun: introspection cached",
             Self::Audited => "gwanmun: jwt known + authorize + audit",
+            Self::Session => "gwanmun: session known + authorize",
             Self::EnvoyPlain => "envoy: plain",
             Self::EnvoyKnownCached => "envoy: jwt known, cache on",
             Self::EnvoyKnown => "envoy: jwt known, cache off",
@@ -112,7 +119,8 @@ impl Rung {
             | Self::PassportEach
             | Self::PassportReused
             | Self::Introspected
-            | Self::Audited => Product::Gwanmun,
+            | Self::Audited
+            | Self::Session => Product::Gwanmun,
         }
     }
 
@@ -131,6 +139,7 @@ impl Rung {
             Self::PassportEach | Self::PassportReused => &[Asked::Token, Asked::Decision, Asked::Passport],
             Self::Introspected => &[Asked::Introspection],
             Self::Audited => &[Asked::Token, Asked::Decision, Asked::Audit],
+            Self::Session => &[Asked::Session, Asked::Decision],
         };
         asked.contains(&what)
     }
@@ -158,7 +167,7 @@ mod tests {
     fn a_title_begins_with_its_proxy_and_only_plain_rungs_stand_open() {
         for rung in Rung::ALL {
             assert!(rung.title().starts_with(&format!("{}: ", rung.product().name())), "{rung:?}");
-            let asked = rung.asks(Asked::Token) || rung.asks(Asked::Introspection);
+            let asked = [Asked::Token, Asked::Introspection, Asked::Session].iter().any(|what| rung.asks(*what));
             assert_eq!(rung.is_guarded(), asked, "{rung:?}");
         }
     }

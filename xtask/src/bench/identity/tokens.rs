@@ -57,7 +57,7 @@ impl Tokens {
         let script = folder.join("tokens.mjs");
         fs::write(&script, SCRIPT).while_doing(script.display())?;
         let mut node = Command::new("node");
-        node.arg(&script).arg(folder).args([&batches.to_string(), &size.to_string(), &wanted()]);
+        node.arg(&script).arg(folder).args([&batches.to_string(), &size.to_string(), &claims()]);
         steps::output(node)?;
         let read = |name: &str| {
             let path = folder.join(name);
@@ -103,7 +103,7 @@ impl Tokens {
 }
 
 /// The claims of the tokens, as many as an ordinary access token has (RFC 9068).
-fn wanted() -> String {
+pub(super) fn claims() -> String {
     json!({
         "kid": "bench-1",
         "claims": {

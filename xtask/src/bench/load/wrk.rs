@@ -40,7 +40,7 @@ pub(crate) fn run(row: Row, setup: &Setup, seconds: u32, scratch: &Path) -> Resu
         None => {}
     }
     match setup.identity.as_ref().map(Identity::next_callers) {
-        Some(Callers::Same(token)) => _ = command.args(["-H", &format!("Authorization: Bearer {token}")]),
+        Some(Callers::Same(credential)) => _ = command.args(["-H", &credential]),
         Some(Callers::Others(tokens)) => script = Some(lua_of_callers(tokens)),
         Some(Callers::Anonymous) | None => {}
     }
