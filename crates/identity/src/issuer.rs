@@ -6,7 +6,6 @@ mod published;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use gwanmun_core::{Clock, Level, Principal, Reason};
@@ -64,7 +63,6 @@ pub enum Look {
 impl Issuer {
     /// An issuer whose tokens are verified with `keys`.
     pub fn new(settings: IssuerSettings, keys: Keys, clock: Arc<dyn Clock>) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let expect = Expect {
             issuers: vec![settings.issuer],
             audiences: settings.audiences,
@@ -73,7 +71,7 @@ impl Issuer {
             ..Expect::default()
         };
         Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            number: known::new_issuer(),
             credential: format!("jwt:{}", settings.name),
             expect,
             principal: settings.principal,

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use gwanmun_core::Principal;
@@ -20,7 +21,8 @@ thread_local! {
     static KNOWN: RefCell<Known> = RefCell::new(Known::new(MOST_TOKENS, MOST_BYTES));
 }
 
-/// What a token is known by: the issuer that was asked, and the token's SHA-256.
+/// What a token is known by: the issuer that was asked, and the token's SHA-256. Sessions are known by theirs too; who keeps
+/// them is their issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key {
     /// The issuer's number.
@@ -34,12 +36,18 @@ pub(crate) struct Key {
 pub(crate) struct Entry {
     /// Who it is.
     pub(crate) principal: Arc<Principal>,
-    /// The mark of the keys that verified it.
+    /// The mark of the keys that verified it: it is known as long as theirs is the same.
     pub(crate) keys: u64,
     /// When the token ends.
     pub(crate) until: SystemTime,
     /// About how many bytes are kept.
     pub(crate) weight: usize,
+}
+
+/// A number that nobody else in this process has, to be an issuer with.
+pub(crate) fn new_issuer() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Whom this worker knows by a token, if that is still good and was verified by the keys with this mark.

@@ -12,9 +12,9 @@ mod grant;
 mod introspect;
 mod introspection;
 mod issued;
-mod known;
+pub(crate) mod known;
 mod memory;
-mod stored;
+pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,7 @@
 //! What the gateway's own client secret protects: under which names tokens are kept, and tokens in a store that others can
 //! read. Replicas with the same secret share both; who has the store alone learns neither a token nor a client's secret.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -74,6 +74,14 @@ impl Seal {
         value.truncate(length);
         Some(value)
     }
+}
+
+/// A name as text.
+pub(crate) fn hex(name: &Name) -> String {
+    name.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl fmt::Debug for Seal {

@@ -58,6 +58,13 @@ impl Space {
         self.on_error
     }
 
+    /// The same keys, of the store itself: no memory stands in for it. For who must not take a key for absent because memory
+    /// knows nothing of it.
+    #[must_use]
+    pub fn itself(&self) -> Self {
+        Self { on_error: OnStoreError::Deny, ..self.clone() }
+    }
+
     /// The value of a key.
     ///
     /// # Errors
@@ -99,6 +106,11 @@ impl Space {
     /// Lets a key go, a set as well.
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         self.run(self.key(key)?, Operation::Remove).await.map(drop)
+    }
+
+    /// Lets a key go whose value is `expected`; whether that was so.
+    pub async fn remove_if(&self, key: &str, expected: Bytes) -> Result<bool, StoreError> {
+        done(self.run(self.key(key)?, Operation::RemoveIf { expected }).await?)
     }
 
     /// Lets a key live for `ttl` from now on; whether there is one.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// What something is known by: a hash.
-pub(super) type Key = [u8; 32];
+pub(crate) type Key = [u8; 32];
 
 /// Parts, each with its own lock, so that workers seldom meet.
 const PARTS: usize = 16;
@@ -18,21 +18,21 @@ const SLACK: Duration = Duration::from_secs(5);
 
 /// A yes and how long it is good.
 #[derive(Debug)]
-pub(super) struct Good<V> {
+pub(crate) struct Good<V> {
     /// What was learnt.
-    pub(super) value: Arc<V>,
+    pub(crate) value: Arc<V>,
     /// To be used before this moment.
-    pub(super) until: SystemTime,
+    pub(crate) until: SystemTime,
     /// To be used before this one, if nothing newer can be had.
-    pub(super) stale_until: SystemTime,
+    pub(crate) stale_until: SystemTime,
     /// About how many bytes it takes.
-    pub(super) weight: usize,
+    pub(crate) weight: usize,
 }
 
 /// A yes that is kept.
 #[derive(Debug)]
-pub(super) struct Entry<V> {
-    pub(super) good: Good<V>,
+pub(crate) struct Entry<V> {
+    pub(crate) good: Good<V>,
     since: SystemTime,
     /// From here on it is asked for anew while it is used.
     due: SystemTime,
@@ -41,13 +41,13 @@ pub(super) struct Entry<V> {
 
 /// The bounds of all parts together.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) entries: usize,
-    pub(super) bytes: usize,
+pub(crate) struct Bounds {
+    pub(crate) entries: usize,
+    pub(crate) bytes: usize,
 }
 
 /// What is known.
-pub(super) struct Known<V> {
+pub(crate) struct Known<V> {
     parts: Vec<Mutex<Part<V>>>,
     bounds: Bounds,
 }
@@ -71,22 +71,22 @@ impl<V> Clone for Good<V> {
 
 impl<V> Entry<V> {
     /// Whether it may be used, a clock that steps back aside.
-    pub(super) fn is_fresh(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_fresh(&self, now: SystemTime) -> bool {
         now < self.good.until && !self.is_from_the_future(now)
     }
 
     /// Whether it may be used where nothing newer can be had.
-    pub(super) fn is_usable(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_usable(&self, now: SystemTime) -> bool {
         now < self.good.until.max(self.good.stale_until) && !self.is_from_the_future(now)
     }
 
     /// Whether the caller is the one who has to ask anew.
-    pub(super) fn claim_renewal(&self, now: SystemTime) -> bool {
+    pub(crate) fn claim_renewal(&self, now: SystemTime) -> bool {
         now >= self.due && !self.is_renewed.swap(true, Ordering::Relaxed)
     }
 
     /// Asking anew came to nothing: somebody else may try.
-    pub(super) fn return_renewal(&self) {
+    pub(crate) fn return_renewal(&self) {
         self.is_renewed.store(false, Ordering::Relaxed);
     }
 
@@ -96,13 +96,13 @@ impl<V> Entry<V> {
 }
 
 impl<V> Known<V> {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         let part = |_| Mutex::new(Part { young: Half::new(), old: Half::new() });
         Self { parts: (0..PARTS).map(part).collect(), bounds }
     }
 
     /// What is known, fresh or not.
-    pub(super) fn find(&self, key: &Key) -> Option<Arc<Entry<V>>> {
+    pub(crate) fn find(&self, key: &Key) -> Option<Arc<Entry<V>>> {
         let mut part = self.part(key)?;
         if let Some(entry) = part.young.entries.get(key) {
             return Some(Arc::clone(entry));
@@ -113,21 +113,37 @@ impl<V> Known<V> {
     }
 
     /// Keeps what was learnt at `now`; it is asked for anew in the last quarter of its time.
-    pub(super) fn put(&self, key: Key, good: Good<V>, now: SystemTime) {
+    pub(crate) fn put(&self, key: Key, good: Good<V>, now: SystemTime) {
+        self.put_if(key, good, now, || true);
+    }
+
+    /// The same if `is_so`, and nobody can [remove](Self::remove) it between that answer and the keeping.
+    pub(crate) fn put_if(&self, key: Key, good: Good<V>, now: SystemTime, is_so: impl FnOnce() -> bool) {
         let lifetime = good.until.duration_since(now).unwrap_or_default();
         let due = now + lifetime / 4 * 3;
         let entry = Arc::new(Entry { good, since: now, due, is_renewed: AtomicBool::new(false) });
-        if let Some(mut part) = self.part(&key) {
+        if let Some(mut part) = self.part(&key).filter(|_| is_so()) {
             part.remove(&key);
             part.put(key, entry, self.bounds);
         }
     }
 
     /// It is a no now.
-    pub(super) fn remove(&self, key: &Key) {
+    pub(crate) fn remove(&self, key: &Key) {
         if let Some(mut part) = self.part(key) {
             part.remove(key);
         }
+    }
+
+    /// Those that are `wanted`. It looks at everything, one part after the other: for what happens seldom.
+    pub(crate) fn filtered(&self, wanted: impl Fn(&V) -> bool) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for part in &self.parts {
+            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            let entries = part.young.entries.iter().chain(&part.old.entries);
+            keys.extend(entries.filter(|(_, entry)| wanted(&entry.good.value)).map(|(key, _)| *key));
+        }
+        keys
     }
 
     fn part(&self, key: &Key) -> Option<MutexGuard<'_, Part<V>>> {

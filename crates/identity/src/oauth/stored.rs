@@ -1,7 +1,6 @@
 //! Issued tokens in the store that replicas share: what one has obtained the others need not ask for. They are encrypted
 //! with the gateway's client secret, so that who reads the store learns nothing.
 
-use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::down::Down;
 use super::known::Key;
-use crate::seal::Seal;
+use crate::seal::{Seal, hex};
 use crate::token::Token;
 
 /// An issued token.
@@ -91,14 +90,8 @@ fn without(space: &Space, error: StoreError) -> Result<(), Down> {
     Ok(())
 }
 
-fn millis(moment: SystemTime) -> u64 {
+/// Milliseconds since 1970.
+pub(crate) fn millis(moment: SystemTime) -> u64 {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn hex(key: &Key) -> String {
-    key.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
