@@ -38,7 +38,8 @@ use counts::Counts;
 use down::{Down, lost};
 use ending::WhoseEnd;
 use id::Id;
-use renewal::{PAUSE, Renewed};
+use reading::Answer;
+use renewal::PAUSE;
 use session::Session;
 use shelf::Shelf;
 
@@ -106,10 +107,11 @@ struct Shared {
     issuer: u64,
     epoch: AtomicU64,
     held: Known<Session>,
-    read_new: Lookups<Name, Option<Arc<Session>>, Down>,
-    read_again: Lookups<Name, Option<Arc<Session>>, Down>,
+    read_new: Lookups<Name, Answer, Down>,
+    read_again: Lookups<Name, Answer, Down>,
+    /// For questions of those who have no session that this process knows.
     guesses: Semaphore,
-    renewals: Lookups<Name, Renewed, Down>,
+    renewals: Lookups<Name, Answer, Down>,
     counts: Counts,
     /// When something unreadable was last logged, in milliseconds since 1970.
     warned: AtomicU64,
@@ -161,6 +163,7 @@ impl Sessions {
 
     /// Whether sessions can be opened now.
     pub(super) async fn is_open(&self) -> Result<(), Refusal> {
+        let _permit = self.0.guess().map_err(|down| down.refusal(Reason::StoreLost))?;
         self.0.shelf.try_out().await.map_err(|error| lost(&error))
     }
 

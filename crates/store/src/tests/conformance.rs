@@ -57,6 +57,10 @@ async fn values(space: &Space) {
     assert!(!space.compare_and_swap("v", text("second"), text("third"), MINUTE).await.unwrap());
     assert!(space.compare_and_swap("v", text("first"), text("third"), MINUTE).await.unwrap());
     assert_eq!(space.get("v").await.unwrap(), Some(text("third")));
+    assert!(!space.remove_if("v", text("second")).await.unwrap());
+    assert!(space.remove_if("v", text("third")).await.unwrap());
+    assert_eq!(space.get("v").await.unwrap(), None);
+    assert!(!space.remove_if("v", text("third")).await.unwrap());
     assert!(!space.compare_and_swap("absent", text(""), text("x"), MINUTE).await.unwrap());
 }
 

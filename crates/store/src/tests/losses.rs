@@ -137,6 +137,7 @@ async fn memory_stands_in_while_redis_is_lost() {
     assert!(space.put_if_absent("k", text("local"), MINUTE).await.unwrap());
     assert!(!space.put_if_absent("k", text("again"), MINUTE).await.unwrap());
     assert_eq!(space.get("k").await.unwrap(), Some(text("local")));
+    assert_eq!(space.itself().get("k").await.unwrap_err().name(), "unreachable");
     server.restart().await;
     recovered(&store.space("s", OnStoreError::Deny)).await;
     assert_eq!(space.get("k").await.unwrap(), None, "Redis is asked again");

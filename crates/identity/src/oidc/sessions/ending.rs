@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use gwanmun_core::Reason;
 use gwanmun_store::StoreError;
 
 use super::Shared;
@@ -27,6 +28,10 @@ pub(super) struct WhoseEnd {
 impl Shared {
     /// Ends a session and those with the same `sid`.
     pub(super) async fn end(self: Arc<Self>, name: Name, origin: String) -> Result<Option<Ended>, Refusal> {
+        let _permit = match self.held(&name) {
+            Some(_) => None,
+            None => Some(self.guess().map_err(|down| down.refusal(Reason::StoreLost))?),
+        };
         let outcome = self.end_with_others(&name, &origin).await;
         let is_mine = |session: &Arc<Session>| session.record().origin == origin;
         if outcome.is_err() && self.held(&name).as_ref().is_some_and(is_mine) {
@@ -48,8 +53,7 @@ impl Shared {
 
     async fn end_with_others(&self, name: &Name, origin: &str) -> Result<Option<Ended>, StoreError> {
         let now = self.clock.wall();
-        let found = self.shelf.get(name).await?.and_then(|sealed| self.unseal(name, sealed, now));
-        let Some(session) = found else {
+        let Some(session) = self.session(name).await? else {
             if self.held(name).is_some() {
                 self.forget(name);
             }

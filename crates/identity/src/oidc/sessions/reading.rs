@@ -1,14 +1,15 @@
 //! How a session is read: from this process's memory while that is believed, otherwise from the store, once for all who ask
 //! at the same time. A flood of made-up ids puts no session out of memory and leaves the store room for others.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use gwanmun_client::{CallError, Fetched};
 use gwanmun_core::Reason;
 use gwanmun_store::OnStoreError;
+use tokio::sync::SemaphorePermit;
 
 use super::Shared;
 use super::down::Down;
@@ -25,6 +26,9 @@ pub(super) const NEGATIVE: Duration = Duration::from_secs(5);
 
 /// How often it is logged that something in the store is no session.
 const SELDOM: Duration = Duration::from_secs(60);
+
+/// What a question brought: the session, as long as memory keeps it, which alone is bounded in bytes.
+pub(super) type Answer = Option<Weak<Session>>;
 
 impl Shared {
     /// The session of this name: as it is now, or was less than `cache` ago.
@@ -110,10 +114,30 @@ impl Shared {
         Ok(session)
     }
 
+    /// Leave to ask the store for somebody who may be anybody.
+    pub(super) fn guess(&self) -> Result<SemaphorePermit<'_>, Down> {
+        self.guesses.try_acquire().map_err(|_| CallError::Overloaded.into())
+    }
+
+    /// The session that was answered with; read anew where memory has let go of it meanwhile.
+    pub(super) async fn answered(&self, name: &Name, answer: &Answer) -> Result<Option<Arc<Session>>, Down> {
+        match answer {
+            None => Ok(None),
+            Some(session) => match session.upgrade() {
+                Some(session) => Ok(Some(session)),
+                None => self.read(name).await,
+            },
+        }
+    }
+
     async fn ask(self: &Arc<Self>, name: &Name, held: Option<Arc<Session>>) -> Result<Arc<Session>, Refusal> {
         let lane = if held.is_some() { &self.read_again } else { &self.read_new };
-        match lane.get(name, || Arc::clone(self).answer(*name, held.is_some())).await {
-            Ok(found) => Option::clone(&found.value).ok_or_else(|| unknown("there is no such session")),
+        let found = match lane.get(name, || Arc::clone(self).answer(*name, held.is_some())).await {
+            Ok(found) => self.answered(name, &found.value).await,
+            Err(down) => Err(down),
+        };
+        match found {
+            Ok(found) => found.ok_or_else(|| unknown("there is no such session")),
             Err(down) => {
                 let goes_on = |session: &Arc<Session>| {
                     self.on_error != OnStoreError::Deny && session.is_usable(self.clock.wall(), &self.settings)
@@ -125,15 +149,12 @@ impl Shared {
         }
     }
 
-    async fn answer(self: Arc<Self>, name: Name, is_known: bool) -> Result<Fetched<Option<Arc<Session>>>, Down> {
-        let _permit = match is_known {
-            true => None,
-            false => Some(self.guesses.try_acquire().map_err(|_| CallError::Overloaded)?),
-        };
+    async fn answer(self: Arc<Self>, name: Name, is_known: bool) -> Result<Fetched<Answer>, Down> {
+        let _permit = if is_known { None } else { Some(self.guess()?) };
         let Some(session) = self.read(&name).await? else { return Ok(Fetched::negative(None, NEGATIVE)) };
         let believed = session.believed(&self.settings);
         let left = believed.duration_since(self.clock.wall()).unwrap_or_default();
-        Ok(Fetched::new(Some(session), left))
+        Ok(Fetched::new(Some(Arc::downgrade(&session)), left))
     }
 
     fn note_unreadable(&self, now: SystemTime) {

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use gwanmun_client::{CallError, Fetched};
 use gwanmun_core::{Principal, Reason};
 use gwanmun_store::{Lock, StoreError};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::down::Down;
-use super::reading::NEGATIVE;
+use super::reading::{Answer, NEGATIVE};
 use super::record::{Record, holding};
 use super::session::Session;
 use super::{NotRefreshed, Shared, unknown};
@@ -26,8 +26,8 @@ pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is looked whether another replica is done.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// How often it is tried to write down what the provider gave only once.
-const WRITES: usize = 4;
+/// How long it is tried to write down what the provider gave only once.
+const WRITING: Duration = Duration::from_secs(30);
 
 /// How long the lock lasts where nobody keeps it: its owner died.
 const LOCK: Duration = Duration::from_secs(4);
@@ -36,7 +36,7 @@ const LOCK: Duration = Duration::from_secs(4);
 const LOCK_KEPT: Duration = Duration::from_secs(1);
 
 /// What the store may take in all that belongs to a refresh.
-const STORE: Duration = Duration::from_secs(5);
+const STORE: Duration = Duration::from_secs(35);
 
 /// A session with new tokens; `None` where it has ended.
 pub(super) type Renewed = Option<Arc<Session>>;
@@ -65,7 +65,10 @@ impl Shared {
             return Ok(session);
         }
         match self.renewals.get_within(name, self.timeout, || Arc::clone(self).renew(*name)).await {
-            Ok(found) => Option::clone(&found.value).ok_or_else(|| unknown("the provider gives it no more tokens")),
+            Ok(found) => match self.answered(name, &found.value).await {
+                Ok(renewed) => renewed.ok_or_else(|| unknown("it has ended")),
+                Err(down) => Err(down.refusal(Reason::StoreLost)),
+            },
             Err(_) if is_in_grace => Ok(session),
             Err(down) => Err(down.refusal(Reason::ProviderUnavailable)),
         }
@@ -80,7 +83,7 @@ impl Shared {
         drop(self.outbound.spawn(renewal));
     }
 
-    async fn renew(self: Arc<Self>, name: Name) -> Result<Fetched<Renewed>, Down> {
+    async fn renew(self: Arc<Self>, name: Name) -> Result<Fetched<Answer>, Down> {
         let outcome = self.renew_as_one(&name).await;
         if outcome.is_err() {
             self.counts.refresh_failed.one();
@@ -89,7 +92,7 @@ impl Shared {
             held.pace.set_failing(outcome.is_err());
         }
         Ok(match outcome? {
-            Some(session) => Fetched::new(Some(session), PAUSE),
+            Some(session) => Fetched::new(Some(Arc::downgrade(&session)), PAUSE),
             None => Fetched::negative(None, NEGATIVE),
         })
     }
@@ -148,8 +151,7 @@ impl Shared {
             return Err(CallError::Invalid("no cipher".into()).into());
         };
         let ttl = session.kept_for(now, &self.settings);
-        let replaced = self.replace(name, &session.sealed, &sealed, ttl).await?;
-        if !replaced {
+        if !self.replace(name, session, &sealed, ttl).await? {
             return self.read(name).await;
         }
         session.pace.touch(now);
@@ -159,17 +161,23 @@ impl Shared {
         Ok(Some(session))
     }
 
-    async fn replace(&self, name: &Name, read: &Bytes, sealed: &Bytes, ttl: Duration) -> Result<bool, StoreError> {
-        let mut tries = 1;
+    async fn replace(&self, name: &Name, session: &Session, sealed: &Bytes, ttl: Duration) -> Result<bool, StoreError> {
+        let (begin, mut is_first) = (Instant::now(), true);
         loop {
-            match self.shelf.replace(name, read.clone(), sealed.clone(), ttl).await {
-                Err(error) if tries == WRITES || !error.is_outage() => return Err(error),
-                Err(_) => tries += 1,
+            match self.shelf.replace(name, session.sealed.clone(), sealed.clone(), ttl).await {
+                Err(error) if begin.elapsed() > WRITING || !error.is_outage() => return Err(error),
+                // Nobody waits for that.
+                Err(_) => session.pace.set_failing(true),
                 // Where no answer came before, it may have been done.
-                Ok(false) if tries > 1 => return Ok(self.shelf.get(name).await?.as_ref() == Some(sealed)),
+                Ok(false) if !is_first => match self.shelf.get(name).await {
+                    Ok(found) => return Ok(found.as_ref() == Some(sealed)),
+                    Err(error) if begin.elapsed() > WRITING => return Err(error),
+                    Err(_) => {}
+                },
                 outcome => return outcome,
             }
-            tokio::time::sleep(LOOK * 4).await;
+            is_first = false;
+            tokio::time::sleep(LOOK * 8).await;
         }
     }
 
@@ -189,7 +197,7 @@ impl Shared {
             principal: Arc::new(holding(principal, &tokens, record.begun, self.settings.lifetime)),
             tokens,
             renewed: self.clock.wall(),
-            version: record.version + 1,
+            version: record.version.saturating_add(1),
             ..record.clone()
         }
     }

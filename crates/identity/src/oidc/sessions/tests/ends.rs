@@ -133,6 +133,34 @@ async fn a_session_that_is_opened_while_its_user_logs_out_does_not_survive() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_named_before_its_user_logged_out_cannot_be_put_any_more() {
+    let world = World::new();
+    let sessions = world.replica();
+    let (mine, shelf) = (world.opened(&sessions, "ann", Some("s1")).await, &sessions.0.shelf);
+    let id = Id::random().unwrap();
+    let name = shelf.name(Id::read(id.expose()).unwrap());
+    shelf.join(shelf::Group::Sid("s1"), &name, MINUTE).await.unwrap();
+    sessions.end(&mine, HERE).await.unwrap().unwrap();
+    assert!(!shelf.put_new(&name, bytes::Bytes::from_static(b"sealed"), MINUTE).await.unwrap());
+    assert_eq!(reason(sessions.find(id.expose(), HERE)).await, Reason::SessionUnknown);
+    assert_eq!(world.count("unreadable"), 0);
+}
+
+#[tokio::test]
+async fn what_was_read_before_an_ending_is_not_kept_after_it() {
+    let world = World::new();
+    let sessions = world.replica();
+    let session = world.opened(&sessions, "ann", None).await;
+    let name = sessions.0.shelf.name(Id::read(&session).unwrap());
+    let (epoch, read) = (sessions.0.epoch(), sessions.0.held(&name).unwrap());
+    sessions.0.keep(&name, &read, epoch);
+    assert!(sessions.0.held(&name).is_some());
+    sessions.end(&session, HERE).await.unwrap().unwrap();
+    sessions.0.keep(&name, &read, epoch);
+    assert!(sessions.0.held(&name).is_none());
+}
+
+#[tokio::test]
 async fn a_session_that_ends_while_it_is_refreshed_stays_ended() {
     let world = World::new();
     let (one, other) = (Arc::new(world.replica()), world.replica());

@@ -153,3 +153,51 @@ async fn a_store_that_is_lost_at_the_refresh_is_as_a_provider_that_is_down() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn new_tokens_are_written_down_when_the_store_is_back() {
+    let server = Redis::start().await;
+    let world = World::redis_by_hand(&server.place());
+    let sessions = world.replica_with(|_| {}, OnStoreError::Allow);
+    let session = world.opened(&sessions, "ann", None).await;
+    world.advance(5 * MINUTE);
+    let go_on = world.hold();
+    let (found, ()) = tokio::join!(sessions.find(&session, HERE), async {
+        eventually("the refresh", async || (world.calls() == 1).then_some(())).await;
+        server.pause();
+        go_on.notify_one();
+    });
+    assert_eq!(token(&found.unwrap()), None, "nobody waits for that any longer");
+    server.resume();
+    eventually("the new token", async || (world.count("refreshed") == 1).then_some(())).await;
+    world.advance(SECOND);
+    assert_eq!(token(&world.replica().find(&session, HERE).await.unwrap()), Some("access-1"));
+    assert_eq!(world.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_sessions_leaves_the_store_to_those_who_have_one() {
+    let before = Before::with(OnStoreError::Deny).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    before.server.pause();
+    let made_up: Vec<_> = (0..2_000).map(|_| Id::random().unwrap()).collect();
+    let flood = super::lasting::together(made_up.iter().enumerate().map(|(number, id)| {
+        let sessions = &before.sessions;
+        async move {
+            match number % 2 {
+                0 => sessions.find(id.expose(), HERE).await.map(drop),
+                _ => sessions.end(id.expose(), HERE).await.map(drop),
+            }
+        }
+    }));
+    let mine = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        before.server.resume();
+        before.sessions.find(&before.known, HERE).await
+    };
+    let (flood, mine) = tokio::join!(flood, mine);
+    assert_eq!(mine.unwrap().subject, "ann");
+    let lost =
+        flood.iter().filter(|outcome| outcome.as_ref().is_err_and(|refused| refused.reason() == Reason::StoreLost));
+    assert!(lost.count() >= 2_000 - 256);
+}
