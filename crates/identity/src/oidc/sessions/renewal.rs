@@ -69,7 +69,11 @@ impl Shared {
                 Ok(renewed) => renewed.ok_or_else(|| unknown("it has ended")),
                 Err(down) => Err(down.refusal(Reason::StoreLost)),
             },
-            Err(_) if is_in_grace => Ok(session),
+            Err(_) if is_in_grace => {
+                // The next one does not wait.
+                session.pace.set_failing(true);
+                Ok(session)
+            }
             Err(down) => Err(down.refusal(Reason::ProviderUnavailable)),
         }
     }
