@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 
 mod reason;
 
@@ -19,12 +19,13 @@ pub struct Fault {
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
     challenge: Option<Box<str>>,
+    fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Fault {
     /// A fault with what was found and what was wanted, for the log only.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: None, detail: detail.into(), retry_after: None, challenge: None }
+        Self { code, reason: None, detail: detail.into(), retry_after: None, challenge: None, fields: Vec::new() }
     }
 
     /// Says what exactly went wrong, for log and metric.
@@ -48,6 +49,13 @@ impl Fault {
         self
     }
 
+    /// Tells the client more in a field of the answer.
+    #[must_use]
+    pub fn with_field(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.fields.push((name, value));
+        self
+    }
+
     /// The stable name of what happened.
     pub fn code(&self) -> Code {
         self.code
@@ -66,6 +74,11 @@ impl Fault {
     /// Which credentials would do.
     pub fn challenge(&self) -> Option<&str> {
         self.challenge.as_deref()
+    }
+
+    /// Fields of the answer besides those that stand for what the fault knows itself.
+    pub fn fields(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.fields
     }
 
     /// How long the client should wait before it tries again.
@@ -150,6 +163,8 @@ codes! {
     Unauthenticated = "unauthenticated", UNAUTHORIZED, Client, "a credential is needed that can be believed";
     /// Who calls is known, and may not do this.
     Forbidden = "forbidden", FORBIDDEN, Client, "this is not allowed";
+    /// The client asks more often than it may.
+    RateLimited = "rate-limited", TOO_MANY_REQUESTS, Client, "too many requests";
     /// No connection to the upstream could be made or kept.
     UpstreamUnreachable = "upstream-unreachable", BAD_GATEWAY, Upstream, "the service behind could not be reached";
     /// The upstream's answer breaks the rules of HTTP.

@@ -4,11 +4,13 @@
 mod api_client;
 mod api_key;
 mod challenge;
+mod client_cert;
 mod credential;
 mod introspect;
 mod jwt;
 mod passport;
 mod presented;
+mod session;
 
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::audited::Audited;
+use crate::session::{Entrance, is_navigation};
 
 use challenge::{Challenges, Sent};
 use credential::{Carrier, Credential, Look};
@@ -126,13 +129,23 @@ impl Filter for Authenticate {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Verdict<'a> {
         match self.find(exchange) {
             Finding::Now(found) => {
-                self.conclude(found, exchange)?;
-                Ok(Step::Next)
+                let entrance = self.entrance(&found, exchange);
+                match (self.conclude(found, exchange), entrance) {
+                    (Ok(()), _) => Ok(Step::Next),
+                    (Err(fault), None) => Err(fault),
+                    (Err(fault), Some(entrance)) => {
+                        Ok(Step::Wait(Box::pin(async move { entrance.receive(exchange, fault).await.map(Some) })))
+                    }
+                }
             }
             Finding::Later(place, asked) => Ok(Step::Wait(Box::pin(async move {
                 let found = self.found(place, asked.await);
-                self.conclude(found, exchange)?;
-                Ok(None)
+                let entrance = self.entrance(&found, exchange);
+                match (self.conclude(found, exchange), entrance) {
+                    (Ok(()), _) => Ok(None),
+                    (Err(fault), None) => Err(fault),
+                    (Err(fault), Some(entrance)) => entrance.receive(exchange, fault).await.map(Some),
+                }
             }))),
         }
     }
@@ -194,9 +207,23 @@ impl Authenticate {
         }
     }
 
+    /// Where somebody is sent who goes to a page and is not let in: to the provider whose session is no good, or to the first
+    /// one where nothing was brought. Whoever brought something else is a program.
+    fn entrance<'a>(&'a self, found: &Found, exchange: &Exchange) -> Option<&'a Entrance> {
+        let entrance = match found {
+            Found::Nothing if !self.anonymous => self.any.iter().find_map(|entry| entry.entrance()),
+            Found::Refused(_, Sent::Session(place)) => self.any.get(*place)?.entrance(),
+            _ => None,
+        };
+        entrance.map(|entrance| &**entrance).filter(|_| is_navigation(&exchange.request))
+    }
+
     fn sent_to(&self, place: usize) -> Sent {
-        let reads_bearer = self.any.get(place).is_some_and(|entry| entry.carriers().contains(&Carrier::Bearer));
-        if reads_bearer { Sent::Bearer } else { Sent::Other }
+        match self.any.get(place) {
+            Some(entry) if entry.entrance().is_some() => Sent::Session(place),
+            Some(entry) if entry.carriers().contains(&Carrier::Bearer) => Sent::Bearer,
+            _ => Sent::Other,
+        }
     }
 
     /// Lets in or refuses, and has it recorded. Who passes without a credential, or was recorded before, is not.
@@ -214,6 +241,7 @@ impl Authenticate {
         let (principal, level, sent) = match found {
             Found::Nothing if self.anonymous => {
                 (exchange.principal, exchange.level) = (None, Level::Low);
+                exchange.consumed.clear();
                 self.withdraw(None, exchange);
                 return Ok(());
             }
@@ -252,6 +280,8 @@ impl Authenticate {
     fn withdraw(&self, place: Option<usize>, exchange: &mut Exchange) {
         let headers = &mut exchange.request.headers;
         if let Some(entry) = place.and_then(|place| self.any.get(place)) {
+            // What proved somebody else, to an `authenticate` before this one, is not this caller's to pass on.
+            exchange.consumed.clear();
             exchange.consumed.extend(entry.carriers().iter().filter_map(|carrier| carrier.take_from(headers)));
         }
         for entry in &self.any {
@@ -288,7 +318,7 @@ fn never_asked(entry: &dyn Credential, before: &[Box<dyn Credential>]) -> Option
 }
 
 /// RFC 6749 section 3.3.
-fn is_scope(text: &str) -> bool {
+pub(crate) fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
 }
 

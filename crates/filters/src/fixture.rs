@@ -9,10 +9,11 @@ use std::time::SystemTime;
 use gwanmun_config::{Diagnostics, Environment, MergeRules, Node, Severity, Sources, Span, decode, load_texts};
 use gwanmun_core::{Clock, Fault, ManualClock};
 use gwanmun_proxy::record::Record;
+use gwanmun_proxy::role::{Rules, Written};
 use gwanmun_proxy::spec::ApiVersionSpec;
 use gwanmun_proxy::{
     Body, Catalog, Condition, Connection, Context, Exchange, Filter, FilterSpec, GatewaySpec, Lasting, Network, Parts,
-    PredicateSpec, Reader, Request, Response, Scheme, SectionSpec, Sections, Step, compile,
+    Plan, PredicateSpec, Reader, Request, Response, Role, Scheme, SectionSpec, Sections, Step, compile,
 };
 use gwanmun_telemetry::trace::TraceContext;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -121,26 +122,48 @@ impl Fixture {
     }
 }
 
+/// A role that asks for nothing.
+struct Quiet;
+
+impl Role for Quiet {
+    const NAME: &'static str = "quiet";
+    const PURPOSE: &'static str = "tests";
+
+    fn impose(_: &Written<'_>, _: &Sections, _: &mut Rules<'_>) {}
+}
+
 /// The sections of a configuration which has only one, and what is said about it: messages with their hints.
 pub(crate) fn sections<S: SectionSpec>(
     text: &str,
     clock: &Arc<dyn Clock>,
     lasting: &Lasting,
 ) -> (Option<Sections>, Vec<(Severity, String)>) {
+    let mut catalog = Catalog::default();
+    catalog.add_section::<S>();
+    catalog.add_role::<Quiet>();
+    let (plan, said) = compiled(text, &catalog, clock, lasting);
+    (plan.map(|plan| plan.sections), said)
+}
+
+/// The plan of a configuration in which `catalog` may be used, and what is said about it: messages with their hints.
+pub(crate) fn compiled(
+    text: &str,
+    catalog: &Catalog,
+    clock: &Arc<dyn Clock>,
+    lasting: &Lasting,
+) -> (Option<Plan>, Vec<(Severity, String)>) {
     let rules = MergeRules { append: &[] };
     let loaded =
         load_texts(&[("gw.yaml".to_owned(), text.to_owned())], &Environment::from_pairs([("", ""); 0]), &rules);
     let (mut document, mut diagnostics) = (loaded.document, loaded.diagnostics);
-    let mut catalog = Catalog::default();
-    catalog.add_section::<S>();
-    let mut context = Context::new(&catalog, &loaded.sources, lasting);
+    let mut context = Context::new(catalog, &loaded.sources, lasting);
     context.clock = Arc::clone(clock);
     context.sections = catalog.set_aside(&mut document);
     let spec: GatewaySpec = decode(&document, &mut diagnostics).unwrap();
     let plan = compile(&spec, &context, &mut diagnostics);
     let hint = |hint: &Option<String>| hint.clone().map_or_else(String::new, |hint| format!(" ({hint})"));
     let said = diagnostics.iter().map(|found| (found.severity, format!("{}{}", found.message, hint(&found.hint))));
-    (plan.map(|plan| plan.sections), said.collect())
+    (plan, said.collect())
 }
 
 /// A filter in a route that captures nothing.
@@ -208,6 +231,29 @@ pub(crate) fn reply(filter: &dyn Filter, exchange: &mut Exchange) -> Result<Resp
         Step::Reply(response) => Ok(*response),
         _ => panic!("the filter did not answer at once"),
     }
+}
+
+/// What the filter decides about the request, waited for.
+pub(crate) async fn outcome(filter: &dyn Filter, exchange: &mut Exchange) -> Result<Option<Response>, Fault> {
+    match filter.request(exchange)? {
+        Step::Next => Ok(None),
+        Step::Reply(response) => Ok(Some(*response)),
+        Step::Wait(decision) => decision.await,
+        _ => panic!("the filter decided something new"),
+    }
+}
+
+/// The same request over TLS.
+pub(crate) fn over_tls(mut exchange: Exchange) -> Exchange {
+    let peer = "192.0.2.1:40000".parse().unwrap();
+    exchange.connection = Rc::new(Connection::new(Some(peer), Arc::from("main"), 0, Scheme::Https, 443));
+    exchange
+}
+
+/// All of a response's body.
+pub(crate) async fn body(response: Response) -> String {
+    let bytes = response.into_body().within(1 << 20).await.unwrap().unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// Lets the response pass the filter on its way back.

@@ -1,4 +1,4 @@
-//! Every predicate and filter, one file each, and the registry that gives them to the engine. A new one is a file with
+//! Every predicate, filter and role, one file each, and the registry that gives them to the engine. A new one is a file with
 //! its specification, its runtime, its documentation and its tests, and one line here.
 
 pub mod add_request_header;
@@ -9,6 +9,8 @@ mod audited;
 pub mod authenticate;
 mod authorities;
 pub mod authorize;
+pub mod cors;
+pub mod csrf;
 pub mod dedupe_response_header;
 mod encode;
 mod file_reference;
@@ -17,6 +19,7 @@ mod list_file;
 pub mod map_request_header;
 mod new_path;
 mod oauth_server;
+mod origin;
 mod outbound;
 pub mod passport;
 mod path_template;
@@ -31,14 +34,18 @@ pub mod relay_header;
 pub mod remove_request_header;
 pub mod remove_request_parameter;
 pub mod remove_response_header;
+pub mod request_rate_limiter;
 pub mod respond;
 pub mod rewrite_location_response_header;
 pub mod rewrite_path;
 pub mod rewrite_request_parameter;
 pub mod rewrite_response_header;
+pub mod role;
+pub mod save_session;
 mod secret_text;
 pub mod section;
 pub mod secure_headers;
+mod session;
 pub mod set_path;
 pub mod set_request_header;
 pub mod set_request_host_header;
@@ -50,11 +57,12 @@ pub mod strip_prefix;
 pub mod token_exchange;
 pub mod token_relay;
 mod url_template;
+pub mod user_headers;
 
 #[cfg(test)]
 mod fixture;
 
-use gwanmun_proxy::{Catalog, FilterSpec, PredicateSpec, SectionSpec};
+use gwanmun_proxy::{Catalog, FilterSpec, PredicateSpec, Role, SectionSpec};
 
 pub use status::StatusSpec;
 
@@ -77,12 +85,17 @@ impl Registry {
             .section::<section::store::StoreSpec>()
             .section::<section::identity::IdentitySpec>()
             .section::<section::passport::PassportSectionSpec>()
+            .role::<role::public::Public>()
+            .role::<role::secure::Secure>()
+            .role::<role::internal::Internal>()
             .filter::<add_request_header::AddRequestHeaderSpec>()
             .filter::<add_request_headers_if_not_present::AddRequestHeadersIfNotPresentSpec>()
             .filter::<add_request_parameter::AddRequestParameterSpec>()
             .filter::<add_response_header::AddResponseHeaderSpec>()
             .filter::<authenticate::AuthenticateSpec>()
             .filter::<authorize::AuthorizeSpec>()
+            .filter::<cors::CorsSpec>()
+            .filter::<csrf::CsrfSpec>()
             .filter::<dedupe_response_header::DedupeResponseHeaderSpec>()
             .filter::<map_request_header::MapRequestHeaderSpec>()
             .filter::<passport::PassportSpec>()
@@ -93,11 +106,13 @@ impl Registry {
             .filter::<remove_request_header::RemoveRequestHeaderSpec>()
             .filter::<remove_request_parameter::RemoveRequestParameterSpec>()
             .filter::<remove_response_header::RemoveResponseHeaderSpec>()
+            .filter::<request_rate_limiter::RequestRateLimiterSpec>()
             .filter::<respond::RespondSpec>()
             .filter::<rewrite_location_response_header::RewriteLocationResponseHeaderSpec>()
             .filter::<rewrite_path::RewritePathSpec>()
             .filter::<rewrite_request_parameter::RewriteRequestParameterSpec>()
             .filter::<rewrite_response_header::RewriteResponseHeaderSpec>()
+            .filter::<save_session::SaveSessionSpec>()
             .filter::<secure_headers::SecureHeadersSpec>()
             .filter::<set_path::SetPathSpec>()
             .filter::<set_request_header::SetRequestHeaderSpec>()
@@ -107,7 +122,8 @@ impl Registry {
             .filter::<set_status::SetStatusSpec>()
             .filter::<strip_prefix::StripPrefixSpec>()
             .filter::<token_exchange::TokenExchangeSpec>()
-            .filter::<token_relay::TokenRelaySpec>();
+            .filter::<token_relay::TokenRelaySpec>()
+            .filter::<user_headers::UserHeadersSpec>();
         predicate::register(&mut registry.catalog);
         registry
     }
@@ -130,6 +146,13 @@ impl Registry {
     #[must_use]
     pub fn section<S: SectionSpec>(mut self) -> Self {
         self.catalog.add_section::<S>();
+        self
+    }
+
+    /// Adds a role; it replaces one of the same name.
+    #[must_use]
+    pub fn role<R: Role>(mut self) -> Self {
+        self.catalog.add_role::<R>();
         self
     }
 

@@ -37,6 +37,7 @@ enum Query {
 
 impl FilterSpec for RedirectToSpec {
     const NAME: &'static str = "redirect-to";
+    const ANSWERS: bool = true;
     const EXAMPLE: &'static str = r#"
 listeners:
   - address: 127.0.0.1:8080

@@ -45,6 +45,7 @@ struct Respond {
 
 impl FilterSpec for RespondSpec {
     const NAME: &'static str = "respond";
+    const ANSWERS: bool = true;
     const EXAMPLE: &'static str = r#"
 listeners:
   - address: 127.0.0.1:8080

@@ -110,6 +110,12 @@ tests:
     }
 }
 
+/// Whether nothing is left of what is added by default.
+pub(crate) fn are_all_disabled(disabled: &[&str]) -> bool {
+    let is_disabled = |header: &Known| disabled.iter().any(|name| header.name.as_str().eq_ignore_ascii_case(name));
+    SecureHeadersSpec::default().known().iter().filter(|header| header.usual == Usual::On).all(is_disabled)
+}
+
 impl SecureHeadersSpec {
     fn known(self) -> [Known; 9] {
         let known = |argument, name, given, default, usual| Known {

@@ -83,7 +83,7 @@ impl Filter for TokenExchange {
             exchange.request.headers.insert(AUTHORIZATION, stand_in.clone());
             return Ok(Step::Next);
         }
-        let own = own_token(exchange).cloned();
+        let own = own_token(exchange);
         let bearer = own.as_ref().and_then(|value| match Authorization::parse(value.as_bytes()) {
             Ok(Authorization::Bearer(token)) => Some(token),
             _ => None,

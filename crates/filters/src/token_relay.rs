@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use crate::oauth_server::oauth_server;
 
-/// Puts a token into `Authorization: Bearer` for the service behind. Bare, it is the caller's own bearer token, which
-/// `authenticate` has taken out of the request. With the name of an OAuth server it is a token of that server: where it
+/// Puts a token into `Authorization: Bearer` for the service behind. Bare, it is the caller's own: the bearer
+/// token that `authenticate` has taken out of the request, or the access token of the caller's session. With the name of an OAuth server it is a token of that server: where it
 /// knows the caller as an `api-client`, the one that was issued to the caller; else the gateway's own.
 ///
 /// An `Authorization` that is still in the request is removed in any case. In tests and in `explain` a token of an OAuth
@@ -75,7 +75,7 @@ impl Filter for TokenRelay {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Verdict<'a> {
         let Self(Some(server)) = self else {
             exchange.request.headers.remove(AUTHORIZATION);
-            if let Some(own) = own_token(exchange).cloned() {
+            if let Some(own) = own_token(exchange) {
                 exchange.request.headers.insert(AUTHORIZATION, own);
             }
             return Ok(Step::Next);
@@ -96,10 +96,19 @@ impl Filter for TokenRelay {
     }
 }
 
-/// The bearer token that was taken from the request, as it came.
-pub(crate) fn own_token(exchange: &Exchange) -> Option<&HeaderValue> {
+/// The caller's own bearer token: of somebody with a session the access token that the provider gave for it, of others what
+/// was taken from the request, as it came.
+pub(crate) fn own_token(exchange: &Exchange) -> Option<HeaderValue> {
+    if let Some(principal) = &exchange.principal
+        && principal.credential_kind() == "session"
+    {
+        let token = principal.token.as_ref()?;
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+        value.set_sensitive(true);
+        return Some(value);
+    }
     let mut taken = exchange.consumed.iter().filter(|(name, _)| *name == AUTHORIZATION).map(|(_, value)| value);
-    taken.find(|value| matches!(Authorization::parse(value.as_bytes()), Ok(Authorization::Bearer(_))))
+    taken.find(|value| matches!(Authorization::parse(value.as_bytes()), Ok(Authorization::Bearer(_)))).cloned()
 }
 
 /// What stands for a token of `oauth` where a configuration is only looked at.

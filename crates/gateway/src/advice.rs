@@ -2,13 +2,14 @@
 //! and not in the engine, which knows no filter by its name.
 
 use gwanmun_config::{Diagnostic, Diagnostics, Node, Piece, Value, did_you_mean};
-use gwanmun_proxy::GatewaySpec;
+use gwanmun_proxy::plan::PlannedFilter;
+use gwanmun_proxy::{GatewaySpec, Plan};
 
 /// Methods of RFC 9110 and RFC 5789. Others are good, unless they look like a slip of one of these.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
-/// Adds what there is to say about `spec`, which was decoded from `document`.
-pub(crate) fn advise(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diagnostics) {
+/// Adds what there is to say about `spec`, which was decoded from `document` and became `plan`.
+pub(crate) fn advise(spec: &GatewaySpec, document: &Node, plan: &Plan, diagnostics: &mut Diagnostics) {
     if spec.listeners.is_empty() {
         diagnostics.push(
             Diagnostic::warning("there are no listeners, and `gwanmun run` needs one", None)
@@ -17,7 +18,7 @@ pub(crate) fn advise(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diag
     }
     about_listeners(spec, diagnostics);
     about_upstreams(spec, document, diagnostics);
-    about_authorization(spec, diagnostics);
+    about_authorization(spec, plan, diagnostics);
     let lists =
         [&spec.filters, &spec.default_filters].into_iter().chain(spec.routes.iter().map(|route| &route.filters));
     lists.flatten().for_each(|Piece(filter)| about_filter(filter, diagnostics));
@@ -52,7 +53,7 @@ fn about_upstreams(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diagno
 }
 
 /// Who calls is known behind `authenticate` only.
-fn about_authorization(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
+fn about_authorization(spec: &GatewaySpec, plan: &Plan, diagnostics: &mut Diagnostics) {
     let mut about = |filters: &[Piece], known_before: bool| {
         filters.iter().fold(known_before, |is_known, Piece(filter)| match name(filter) {
             Some("authenticate") => true,
@@ -69,10 +70,20 @@ fn about_authorization(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
         })
     };
     let at_door = about(&spec.filters, false);
-    let in_routes = about(&spec.default_filters, at_door);
+    // A role may know who calls where nothing is written.
+    let by_role = |id: &str| {
+        let route = plan.routes.iter().find(|route| *route.id == *id);
+        route.is_some_and(|route| route.filters.iter().any(|filter| added_authenticate(filter)))
+    };
+    let all_by_role = !spec.routes.is_empty() && spec.routes.iter().all(|route| by_role(&route.id));
+    let in_routes = about(&spec.default_filters, at_door || all_by_role);
     spec.routes.iter().for_each(|route| {
-        about(&route.filters, in_routes);
+        about(&route.filters, in_routes || by_role(&route.id));
     });
+}
+
+fn added_authenticate(filter: &PlannedFilter) -> bool {
+    filter.name == "authenticate" && filter.role.is_some()
 }
 
 fn about_filter(filter: &Node, diagnostics: &mut Diagnostics) {

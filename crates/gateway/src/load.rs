@@ -54,8 +54,8 @@ pub(crate) fn from_text(registry: &Registry, name: &str, text: &str) -> Configur
 impl Configuration {
     /// Adds warnings about what is good, but hardly meant.
     pub(crate) fn advise(&mut self) {
-        if self.plan.is_some() {
-            advise(&self.spec, &self.document, &mut self.diagnostics);
+        if let Some(plan) = &self.plan {
+            advise(&self.spec, &self.document, plan, &mut self.diagnostics);
             self.diagnostics.sort();
         }
     }

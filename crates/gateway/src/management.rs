@@ -156,7 +156,7 @@ async fn answer(state: &State, shows: Shows, request: &Request<Incoming>) -> Res
     let plan = state.plan.borrow().as_ref().map(|plan| plan());
     match (path, plan) {
         ("/metrics", _) => text(gwanmun_telemetry::metrics::CONTENT_TYPE, state.metrics.render()),
-        ("/info", _) => json(StatusCode::OK, pages::info()),
+        ("/info", plan) => json(StatusCode::OK, pages::info(plan.as_deref())),
         ("/config", _) => json(StatusCode::OK, state.configuration.borrow().clone()),
         ("/routes", Some(plan)) => json(StatusCode::OK, pages::routes(&plan)),
         ("/upstreams", Some(plan)) => json(StatusCode::OK, pages::upstreams(&plan)),

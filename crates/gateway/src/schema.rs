@@ -37,6 +37,11 @@ pub(crate) fn schema(registry: &Registry) -> Value {
     root.insert("title".to_owned(), "Gwanmun configuration".into());
     lenient::loosen(&mut root);
     let mut document = root.to_value();
+    let roles = catalog.roles().map(|role| json!({"const": role.name, "description": role.purpose}));
+    let role = json!({
+        "description": document.pointer("/properties/role/description"),
+        "anyOf": roles.chain([json!({"type": "null"})]).collect::<Vec<_>>(),
+    });
     let (predicate, filter) = (json!({"$ref": "#/$defs/Predicate"}), json!({"$ref": "#/$defs/Filter"}));
     if let Some(definitions) = document.get_mut("$defs").and_then(Value::as_object_mut) {
         definitions.insert(
@@ -46,6 +51,7 @@ pub(crate) fn schema(registry: &Registry) -> Value {
         definitions.insert("Filter".to_owned(), filters.schema("A filter: its name and its arguments."));
     }
     for (place, known) in [
+        ("/properties/role", &role),
         ("/properties/filters/items", &filter),
         ("/properties/default-filters/items", &filter),
         ("/properties/tests/items", &test),

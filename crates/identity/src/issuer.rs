@@ -117,15 +117,7 @@ impl Issuer {
     /// # Errors
     /// The token is not good, or the keys cannot be had.
     pub async fn ask(&self, token: &Token<'_>) -> Result<Arc<Principal>, Refusal> {
-        let unavailable = |error| self.keys.unavailable(self.name(), &error);
-        let keys = self.keys.get().await.map_err(unavailable)?;
-        match self.verify(token, &keys, self.clock.wall()) {
-            Err(refusal) if refusal.reason() == Reason::UnknownKey && self.keys.may_change() => {
-                let keys = self.keys.renewed().await.map_err(unavailable)?;
-                self.verify(token, &keys, self.clock.wall())
-            }
-            outcome => outcome,
-        }
+        self.keys.verified(self.name(), |keys| self.verify(token, keys, self.clock.wall())).await
     }
 
     fn verify(&self, token: &Token<'_>, keys: &KeySet, now: SystemTime) -> Result<Arc<Principal>, Refusal> {

@@ -3,13 +3,14 @@
 //! it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use gwanmun_core::Principal;
+
+use crate::halves::{Halves, Weighed};
 
 /// Tokens that a worker remembers, at most.
 const MOST_TOKENS: usize = 10_000;
@@ -60,63 +61,27 @@ pub(crate) fn remember(key: Key, entry: Entry) {
     KNOWN.with_borrow_mut(|known| known.remember(key, entry));
 }
 
-/// Two halves: what is used comes into the young one; when that is full the old one is forgotten as a whole and the young
-/// one becomes old. So nothing has to be kept in order, and what is in use stays.
-#[derive(Debug)]
-struct Known {
-    young: Half,
-    old: Half,
-    most_tokens: usize,
-    most_bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Half {
-    entries: HashMap<Key, Entry, BuildHasherDefault<Spread>>,
-    bytes: usize,
-}
+/// The tokens of a worker.
+struct Known(Halves<Key, Entry, BuildHasherDefault<Spread>>);
 
 impl Known {
     fn new(most_tokens: usize, most_bytes: usize) -> Self {
-        Self { young: Half::default(), old: Half::default(), most_tokens, most_bytes }
+        Self(Halves::new(most_tokens, most_bytes))
     }
 
     fn recall(&mut self, key: &Key, keys: u64, now: SystemTime) -> Option<Arc<Principal>> {
-        let is_good = |entry: &Entry| entry.keys == keys && now < entry.until;
-        if let Some(entry) = self.young.entries.get(key) {
-            if is_good(entry) {
-                return Some(Arc::clone(&entry.principal));
-            }
-            self.young.remove(key);
-            return None;
-        }
-        let entry = self.old.remove(key).filter(is_good)?;
-        let principal = Arc::clone(&entry.principal);
-        self.remember(*key, entry);
-        Some(principal)
+        let entry = self.0.recall(key, |entry| entry.keys == keys && now < entry.until)?;
+        Some(entry.principal)
     }
 
     fn remember(&mut self, key: Key, entry: Entry) {
-        if entry.weight > self.most_bytes / 2 {
-            return;
-        }
-        self.young.remove(&key);
-        self.old.remove(&key);
-        let is_full =
-            self.young.entries.len() >= self.most_tokens / 2 || self.young.bytes + entry.weight > self.most_bytes / 2;
-        if is_full {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.bytes += entry.weight;
-        self.young.entries.insert(key, entry);
+        self.0.remember(key, entry);
     }
 }
 
-impl Half {
-    fn remove(&mut self, key: &Key) -> Option<Entry> {
-        let entry = self.entries.remove(key)?;
-        self.bytes -= entry.weight;
-        Some(entry)
+impl Weighed for Entry {
+    fn weight(&self) -> usize {
+        self.weight
     }
 }
 
@@ -153,7 +118,6 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use gwanmun_core::Level;
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -178,7 +142,6 @@ mod tests {
         assert!(known.recall(&Key { issuer: 2, ..key(1) }, 7, at(99)).is_none());
         assert!(known.recall(&key(2), 7, at(99)).is_none());
         assert!(known.recall(&key(1), 7, at(100)).is_none());
-        assert_eq!(known.young.bytes, 0);
     }
 
     #[test]
@@ -187,40 +150,5 @@ mod tests {
         known.remember(key(1), entry(100, 10));
         assert!(known.recall(&key(1), 8, at(1)).is_none());
         assert!(known.recall(&key(1), 7, at(1)).is_none());
-    }
-
-    #[test]
-    fn what_is_used_stays_while_others_come_and_go() {
-        let mut known = Known::new(10, 1000);
-        for number in 0..100 {
-            known.remember(key(number), entry(100, 1));
-            assert!(known.recall(&key(0), 7, at(1)).is_some(), "{number}");
-        }
-        assert!(known.recall(&key(1), 7, at(1)).is_none());
-    }
-
-    #[test]
-    fn what_is_too_heavy_is_not_kept() {
-        let mut known = Known::new(10, 1000);
-        known.remember(key(1), entry(100, 501));
-        assert!(known.recall(&key(1), 7, at(1)).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn it_never_weighs_more_than_it_may(steps in prop::collection::vec((0u8..30, 0usize..200, any::<bool>()), 0..200)) {
-            let mut known = Known::new(8, 1000);
-            for (number, weight, recalls) in steps {
-                if recalls {
-                    known.recall(&key(number), 7, at(1));
-                } else {
-                    known.remember(key(number), entry(100, weight));
-                }
-                let bytes: usize = [&known.young, &known.old].iter().map(|half| half.entries.values().map(|entry| entry.weight).sum::<usize>()).sum();
-                prop_assert_eq!(bytes, known.young.bytes + known.old.bytes);
-                prop_assert!(bytes <= 1000);
-                prop_assert!(known.young.entries.len() + known.old.entries.len() <= 8);
-            }
-        }
     }
 }

@@ -3,9 +3,15 @@
 
 mod api_keys;
 mod authorization;
+mod certificates;
+mod down;
 mod endpoint;
+mod form;
+mod halves;
 mod issuer;
 mod known;
+mod lanes;
+mod metadata;
 mod oauth;
 mod oidc;
 mod passport_check;
@@ -16,9 +22,14 @@ mod refusal;
 mod seal;
 mod sources;
 mod token;
+mod token_answer;
 
 pub use api_keys::{ApiKey, ApiKeys, KeyHash, NoHash};
 pub use authorization::{Authorization, Malformed};
+pub use certificates::{
+    CertificateHeader, Certificates, CertificatesSettings, NoRule, Proof, RevocationCheck, SAN_CLAIM, SanKind, SanRule,
+    Shown, Trusted, Unusable,
+};
 pub use endpoint::{Endpoint, NoEndpoint};
 pub use issuer::{FetchKeys, FetchSettings, Issuer, IssuerSettings, Keys, KeysAt, Look, Published};
 pub use oauth::{ClientCredentials, Endpoints, NoCryptography, OAuth, OAuthSettings, OmittedScope, Target};

@@ -5,9 +5,7 @@
 mod api_client;
 mod calls;
 mod client_credentials;
-mod down;
 mod endpoints;
-mod form;
 mod grant;
 mod introspect;
 mod introspection;
@@ -27,6 +25,7 @@ use gwanmun_core::{Clock, Principal, Secret};
 use gwanmun_store::Space;
 use http::HeaderValue;
 
+use crate::form::basic;
 use crate::principal_map::PrincipalMap;
 use crate::seal::Seal;
 use calls::Calls;
@@ -119,7 +118,7 @@ impl OAuth {
             introspect_credential: memory("introspect"),
             client_credential: memory("api-client"),
             calls: Calls::new(name, issuer, endpoints.clone(), *timeout, tls, outbound),
-            authorization: form::basic(client_id, client_secret.expose()),
+            authorization: basic(client_id, client_secret.expose()),
             expected: Expected::new(wanted, settings.audiences.clone(), settings.principal.clone()),
             introspected: Memory::new(outbound, &memory("introspect"), *timeout),
             clients: Memory::new(outbound, &memory("api-client"), *timeout),

@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-/// A JSON pointer that begins with a slash.
+/// A JSON pointer that begins with a slash, and perhaps another for where it leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pointer(Cow<'static, str>);
+pub struct Pointer(Cow<'static, str>, Option<Box<Pointer>>);
 
 /// A text that is no JSON pointer, or points at the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +17,18 @@ pub struct NoPointer;
 impl Pointer {
     /// One of our own.
     pub(crate) const fn to(text: &'static str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self(Cow::Borrowed(text), None)
+    }
+
+    /// The same, or `other` where this one leads nowhere.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0, Some(Box::new(other)))
     }
 
     /// What stands there.
     pub fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        value.pointer(&self.0)
+        value.pointer(&self.0).or_else(|| self.1.as_ref()?.find(value))
     }
 
     /// As it is written.
@@ -37,7 +43,7 @@ impl FromStr for Pointer {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut escapes = text.split('~').skip(1);
         if text.starts_with('/') && escapes.all(|rest| rest.starts_with(['0', '1'])) {
-            Ok(Self(Cow::Owned(text.to_owned())))
+            Ok(Self(Cow::Owned(text.to_owned()), None))
         } else {
             Err(NoPointer)
         }
@@ -46,7 +52,8 @@ impl FromStr for Pointer {
 
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.0)?;
+        self.1.as_ref().map_or(Ok(()), |other| write!(f, " or {other}"))
     }
 }
 

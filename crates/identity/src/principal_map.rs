@@ -67,6 +67,13 @@ fn words(value: Option<&Value>, separators: &[char]) -> Vec<String> {
     }
 }
 
+impl PrincipalMap {
+    /// For people: most providers call what they may act as groups.
+    pub fn of_people() -> Self {
+        Self { roles: Pointer::to("/groups").or(Pointer::to("/roles")), ..Self::default() }
+    }
+}
+
 impl Default for PrincipalMap {
     fn default() -> Self {
         let (subject, roles, scope) = (Pointer::to("/sub"), Pointer::to("/roles"), Pointer::to("/scope"));
@@ -116,6 +123,19 @@ mod tests {
             ("42", vec!["a".into(), "b".into(), "c".into()], vec!["x y".into(), "z".into()])
         );
         assert_eq!(Value::Object(found.claims), json!({"tenant": "t"}));
+    }
+
+    #[test]
+    fn the_roles_of_people_are_their_groups() {
+        for (claims, wanted) in [
+            (json!({"sub": "u", "groups": ["a"], "roles": ["b"]}), vec!["a"]),
+            (json!({"sub": "u", "roles": "b c"}), vec!["b", "c"]),
+            (json!({"sub": "u", "groups": []}), vec![]),
+            (json!({"sub": "u"}), vec![]),
+        ] {
+            assert_eq!(principal(&PrincipalMap::of_people(), claims.clone()).unwrap().roles, wanted, "{claims}");
+        }
+        assert_eq!(PrincipalMap::of_people().roles.to_string(), "/groups or /roles");
     }
 
     #[test]

@@ -14,7 +14,9 @@ pub(crate) type Name = [u8; 32];
 /// Keys made of the gateway's client secret (HKDF, RFC 5869).
 pub(crate) struct Seal {
     names: hmac::Key,
-    values: LessSafeKey,
+    /// Makes a key for each name: strangers can have any number of values sealed, and random nonces are good for a bounded
+    /// number under one key.
+    values: hmac::Key,
 }
 
 struct Bytes32;
@@ -38,8 +40,8 @@ impl Seal {
             expanded.expand(&info, Bytes32).ok()?.fill(&mut key).ok()?;
             Some(key)
         };
-        let values = UnboundKey::new(&AES_256_GCM, &key(b"values")?).ok()?;
-        Some(Self { names: hmac::Key::new(HMAC_SHA256, &key(b"names")?), values: LessSafeKey::new(values) })
+        let key = |purpose: &[u8]| Some(hmac::Key::new(HMAC_SHA256, &key(purpose)?));
+        Some(Self { names: key(b"names")?, values: key(b"values")? })
     }
 
     /// The name of what `parts` stand for: nobody without the secret can tell whether a guess is right.
@@ -61,7 +63,8 @@ impl Seal {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).ok()?;
         let mut sealed = value.to_vec();
-        self.values.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name), &mut sealed).ok()?;
+        let key = self.key_of(name)?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name), &mut sealed).ok()?;
         Some([&nonce[..], &sealed].concat())
     }
 
@@ -70,9 +73,14 @@ impl Seal {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut value = rest.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.values.open_in_place(nonce, Aad::from(name), &mut value).ok()?.len();
+        let length = self.key_of(name)?.open_in_place(nonce, Aad::from(name), &mut value).ok()?.len();
         value.truncate(length);
         Some(value)
+    }
+
+    fn key_of(&self, name: &Name) -> Option<LessSafeKey> {
+        let key = hmac::sign(&self.values, name);
+        UnboundKey::new(&AES_256_GCM, key.as_ref()).ok().map(LessSafeKey::new)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::certificates::Certificates;
 use crate::issuer::Issuer;
 use crate::oauth::OAuth;
 use crate::oidc::Oidc;
@@ -17,6 +18,8 @@ pub struct Identity {
     pub oauth: BTreeMap<String, Arc<OAuth>>,
     /// OpenID providers that people log in at.
     pub oidc: BTreeMap<String, Arc<Oidc>>,
+    /// Users by their certificates.
+    pub certificates: BTreeMap<String, Arc<Certificates>>,
 }
 
 impl Identity {
@@ -35,5 +38,11 @@ impl Identity {
     #[must_use]
     pub fn with_oidc(self, oidc: BTreeMap<String, Arc<Oidc>>) -> Self {
         Self { oidc, ..self }
+    }
+
+    /// With these users by their certificates.
+    #[must_use]
+    pub fn with_certificates(self, certificates: BTreeMap<String, Arc<Certificates>>) -> Self {
+        Self { certificates, ..self }
     }
 }

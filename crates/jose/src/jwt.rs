@@ -13,7 +13,7 @@ use crate::key::{JwkSet, VerifyingKey};
 use numeric_date::numeric_date;
 pub use refusal::Refusal;
 
-/// What is expected of a token. `exp` and `sub` are always wanted.
+/// What is expected of a token. `exp` is always wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Expect {
     /// `iss` must be one of these; empty: anything, also none.
@@ -28,12 +28,24 @@ pub struct Expect {
     pub required: Vec<String>,
     /// The most that may lie between `iat`, which is wanted then, and `exp`.
     pub longest_life: Option<Duration>,
+    /// Whether `sub` is wanted.
+    pub subject: Subject,
+}
+
+/// Whether `sub` is wanted. One that is there is never empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// It must be there.
+    #[default]
+    Wanted,
+    /// The token may be about something else.
+    Optional,
 }
 
 /// What a token said that was as expected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
-    /// `sub`, not empty.
+    /// `sub`; empty only where it was optional and is not there.
     pub subject: String,
     /// `exp`, without leeway.
     pub expires: SystemTime,
@@ -72,8 +84,11 @@ impl Expect {
             return Err(Refusal::WrongAudience);
         }
         let (issued, expires) = self.times(&claims, now)?;
-        let subject = text(&claims, "sub")?.filter(|subject| !subject.is_empty()).ok_or(Refusal::MissingSubject)?;
-        let subject = subject.to_owned();
+        let subject = match (text(&claims, "sub")?, self.subject) {
+            (Some(subject), _) if !subject.is_empty() => subject.to_owned(),
+            (None, Subject::Optional) => String::new(),
+            _ => return Err(Refusal::MissingSubject),
+        };
         if self.required.iter().any(|name| claims.get(name).is_none_or(Value::is_null)) {
             return Err(Refusal::MissingClaim);
         }
@@ -162,6 +177,7 @@ mod tests {
             leeway: Duration::from_secs(30),
             required: Vec::new(),
             longest_life: None,
+            subject: Subject::Wanted,
         }
     }
 
@@ -260,6 +276,16 @@ mod tests {
         assert_eq!(outcome(&without("sub")), Err(Refusal::MissingSubject));
         assert_eq!(outcome(&with("sub", json!(""))), Err(Refusal::MissingSubject));
         assert_eq!(outcome(&with("sub", json!(7))), Err(Refusal::BadClaim));
+    }
+
+    #[test]
+    fn an_optional_subject_may_be_missing_and_not_empty() {
+        let expect = Expect { subject: Subject::Optional, ..expect() };
+        let subject = |claims: Value| verify(&expect, None, &claims.to_string()).map(|verified| verified.subject);
+        assert_eq!(subject(without("sub")), Ok(String::new()));
+        assert_eq!(subject(claims()), Ok("u1".to_owned()));
+        assert_eq!(subject(with("sub", json!(""))), Err(Refusal::MissingSubject));
+        assert_eq!(subject(with("sub", json!(null))), Err(Refusal::BadClaim));
     }
 
     #[test]

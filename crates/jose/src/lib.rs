@@ -13,6 +13,6 @@ mod sha256;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use compact::{Compact, protected_header, sign};
-pub use jwt::{Expect, Refusal, Verified};
+pub use jwt::{Expect, Refusal, Subject, Verified};
 pub use key::{BadSignature, JwkSet, JwkSetError, KeyError, SigningFailed, SigningKey, UnusableKey, VerifyingKey};
 pub use sha256::sha256;

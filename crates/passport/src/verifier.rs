@@ -63,6 +63,7 @@ impl Verifier {
             leeway: spec.leeway,
             required: ["iss", "iat", "txn", "scope", "req_wl"].map(str::to_owned).to_vec(),
             longest_life: Some(LONGEST_LIFE),
+            ..Expect::default()
         };
         Self { expect, keys, number: NEXT.fetch_add(1, Ordering::Relaxed) }
     }

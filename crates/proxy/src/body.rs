@@ -9,10 +9,11 @@ mod recorded;
 mod taken;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use gwanmun_core::{Code, Fault, Reason};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -48,6 +49,25 @@ impl Body {
     /// What the client sends.
     pub fn from_client(incoming: Incoming) -> Self {
         if http_body::Body::is_end_stream(&incoming) { Self::Empty } else { Self::Incoming(incoming) }
+    }
+
+    /// All of it, if it has at most `limit` bytes; `None` where it has more, of which the rest is not read.
+    ///
+    /// # Errors
+    /// It breaks off, or comes too slowly.
+    pub async fn within(mut self, limit: usize) -> Result<Option<Bytes>, Fault> {
+        if self.exact_length().is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
+            return Ok(None);
+        }
+        let mut read = BytesMut::new();
+        while let Some(frame) = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut self), cx)).await {
+            let Ok(data) = frame?.into_data() else { continue };
+            if data.len() > limit.saturating_sub(read.len()) {
+                return Ok(None);
+            }
+            read.extend_from_slice(&data);
+        }
+        Ok(Some(read.freeze()))
     }
 
     /// The length, if it is known beforehand.
@@ -123,4 +143,18 @@ impl http_body::Body for Body {
 
 fn broken(error: &hyper::Error) -> Fault {
     Fault::new(Code::MalformedRequest, format!("the body broke off: {error}")).because(Reason::RequestTruncated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_read_whole_or_not_at_all() {
+        for (limit, wanted) in [(4, Some("full")), (5, Some("full")), (3, None), (0, None)] {
+            let read = Body::from("full").within(limit).await.unwrap();
+            assert_eq!(read, wanted.map(Bytes::from), "{limit}");
+        }
+        assert_eq!(Body::Empty.within(0).await.unwrap(), Some(Bytes::new()));
+    }
 }

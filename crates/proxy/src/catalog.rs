@@ -1,5 +1,6 @@
-//! The predicates, filters and sections that a configuration may name. The engine looks them up here and knows none by itself.
+//! The predicates, filters, sections and roles that a configuration may name. The engine looks them up here and knows none by itself.
 
+mod role;
 mod section;
 mod shape;
 mod spring;
@@ -13,16 +14,19 @@ use serde::de::DeserializeOwned;
 use crate::filter::{Filter, FilterSpec};
 use crate::parts::{Invalid, Parts};
 use crate::route::{Condition, PredicateSpec};
+pub use role::RoleItem;
 pub use section::{Aside, SectionItem};
 use shape::Shape;
+pub(crate) use shape::quoted;
 use spring::Shapes;
 
-/// Predicates, filters and sections by name.
+/// Predicates, filters, sections and roles by name.
 #[derive(Default)]
 pub struct Catalog {
     predicates: BTreeMap<&'static str, Item<Condition>>,
     filters: BTreeMap<&'static str, Item<Box<dyn Filter>>>,
     sections: Vec<SectionItem>,
+    roles: BTreeMap<&'static str, RoleItem>,
 }
 
 /// One predicate or filter, known by its specification only.
@@ -33,6 +37,8 @@ pub struct Item<T> {
     pub example: &'static str,
     /// Whether each place in the configuration needs its own.
     pub(crate) remembers: bool,
+    /// Whether it answers by itself, whoever asks.
+    pub(crate) answers: bool,
     schema: fn(&mut SchemaGenerator) -> Schema,
     shape: Shape,
     build: fn(&Node, &Parts<'_>, &mut Diagnostics) -> Option<T>,
@@ -76,7 +82,7 @@ impl<T> Item<T> {
     }
 
     /// `strip-prefix: 1` means `strip-prefix: {parts: 1}`; a bare name means no arguments.
-    fn spell_out(&self, arguments: &Node) -> Node {
+    pub(crate) fn spell_out(&self, arguments: &Node) -> Node {
         let value = match (&arguments.value, self.shape.sole()) {
             // `set-path: {id}` is meant as text: taken as the argument, it gets the hint that says so.
             (Value::Map(entries), Some(key))
@@ -100,16 +106,18 @@ impl Catalog {
     pub fn add_filter<S: FilterSpec>(&mut self) {
         let (name, example, shape) = (S::NAME, S::EXAMPLE, Shape::of::<S>());
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<S>();
-        self.filters
-            .insert(name, Item { name, example, remembers: S::REMEMBERS, schema, shape, build: decode_filter::<S> });
+        let (remembers, answers) = (S::REMEMBERS, S::ANSWERS);
+        let item = Item { name, example, remembers, answers, schema, shape, build: decode_filter::<S> };
+        self.filters.insert(name, item);
     }
 
     /// Adds a predicate; a later one of the same name replaces it.
     pub fn add_predicate<S: PredicateSpec>(&mut self) {
         let (name, example, shape) = (S::NAME, S::EXAMPLE, Shape::of::<S>());
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<S>();
-        self.predicates
-            .insert(name, Item { name, example, remembers: false, schema, shape, build: decode_predicate::<S> });
+        let (remembers, answers) = (false, false);
+        let item = Item { name, example, remembers, answers, schema, shape, build: decode_predicate::<S> };
+        self.predicates.insert(name, item);
     }
 
     /// All filters, by name.

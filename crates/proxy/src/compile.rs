@@ -4,6 +4,7 @@
 mod filters;
 mod listeners;
 mod reader;
+mod role;
 mod routes;
 mod upstreams;
 mod written;
@@ -33,7 +34,7 @@ const MOST_WORKERS: usize = 1024;
 
 /// What compiling needs besides the specification.
 pub struct Context<'a> {
-    /// The predicates, filters and sections that may be named.
+    /// The predicates, filters, sections and roles that may be named.
     pub catalog: &'a Catalog,
     /// Reads the files that the configuration names.
     pub reader: Reader<'a>,
@@ -71,13 +72,13 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     check_access_log(spec, diagnostics);
     let mut upstreams = upstreams::compile(&spec.upstreams, context, diagnostics);
 
-    let sections = context.catalog.sections(context, diagnostics);
+    let role = role::chosen(spec, context, diagnostics);
+    let by_role = role.as_ref().map(|role| role.sections()).unwrap_or_default();
+    let sections = context.catalog.sections(context, role.as_ref().map(|role| role.name()), &by_role, diagnostics);
+    let imposed = role.map(|role| role.impose(&sections, diagnostics)).unwrap_or_default();
     let parts = Parts::new(&context.clock, &names, api_version, &sections, &context.reader, context.lasting);
-    let mut filters = Filters::new(context);
-    let mut door = sections.door().to_vec();
-    door.extend(filters.door(&spec.filters, &parts, diagnostics));
-    let door = filters.list(door);
-    let door_names = filters::names(&spec.filters);
+    let mut filters = Filters::new(context, imposed);
+    let (door, door_names) = filters.door(&spec.filters, &parts, diagnostics);
     let parts = parts.behind(&door_names);
     let (router, routes) = routes::compile(spec, context, &parts, &mut filters, &mut upstreams, diagnostics);
     if diagnostics.has_errors() {
@@ -86,6 +87,7 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     let all = door.iter().chain(routes.iter().flat_map(|route| route.filters.iter()));
     let internal_headers = internal_headers.and_of(all);
     Some(Plan {
+        role: filters.role(),
         listeners,
         door,
         router: router?,

@@ -10,10 +10,13 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::body::Body;
+use crate::client_chain::ClientChain;
 use crate::filter::LocalBoxFuture;
 use crate::forward::{self, Forwarding};
+use crate::own_cookies::OwnCookies;
 use crate::plan::AddressSet;
 use crate::record::Record;
+use crate::reply;
 use crate::route::Variables;
 use crate::trace_formats::TraceFormats;
 
@@ -30,6 +33,9 @@ pub struct Connection {
     pub scheme: Scheme,
     /// The port the client connected to.
     pub port: u16,
+    /// What the client showed in its TLS handshake; `None` where it was not asked or showed nothing. On a resumed session
+    /// it is what was shown when that began.
+    pub client_chain: Option<Arc<ClientChain>>,
     /// A balancer in front could not say who the client is.
     is_nobodys: bool,
     forwarding: Forwarding,
@@ -39,7 +45,13 @@ impl Connection {
     /// A connection on the listener `listener`, whose number is `listener_index`.
     pub fn new(peer: Option<SocketAddr>, listener: Arc<str>, listener_index: usize, scheme: Scheme, port: u16) -> Self {
         let forwarding = Forwarding::of(peer, port);
-        Self { peer, listener, listener_index, scheme, port, is_nobodys: false, forwarding }
+        Self { peer, listener, listener_index, scheme, port, client_chain: None, is_nobodys: false, forwarding }
+    }
+
+    /// The same of a client that showed certificates.
+    #[must_use]
+    pub fn with_client_chain(self, client_chain: Option<ClientChain>) -> Self {
+        Self { client_chain: client_chain.map(Arc::new), ..self }
     }
 
     /// The same of a client that a balancer in front could not name: it has no address, and nobody is trusted there.
@@ -234,6 +246,8 @@ pub struct Exchange {
     pub consumed: Vec<(HeaderName, HeaderValue)>,
     /// The Passport that a trusted peer sent: a gateway in front of this one.
     pub passport: Option<HeaderValue>,
+    /// Cookies between the browser and the gateway alone: a service behind never sees them.
+    pub own_cookies: OwnCookies,
     /// What will be logged and counted.
     pub record: Record,
     /// Why the request is refused before it leaves, if no filter has refused it.
@@ -276,6 +290,7 @@ impl Exchange {
             assumed: None,
             consumed: Vec::new(),
             passport: None,
+            own_cookies: OwnCookies::default(),
             record,
             late_refusal: None,
             required: Vec::new(),
@@ -290,6 +305,11 @@ impl Exchange {
     pub fn host_name(&self) -> &str {
         let host = self.host.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
         without_port(host)
+    }
+
+    /// Notes and logs a fault that a filter answers by itself, with a page for people.
+    pub fn failed(&mut self, fault: &Fault) {
+        reply::note(self, fault);
     }
 
     /// Has `done` succeed before the upstream is asked, or the client answered; if it fails, that is the answer. Filters go
@@ -314,6 +334,11 @@ impl Exchange {
             Some(false) => Scheme::Http,
             None => self.connection.scheme,
         }
+    }
+
+    /// Whether the client asks to leave HTTP for another protocol, such as WebSocket (over HTTP/2 too, RFC 8441).
+    pub fn asks_to_upgrade(&self) -> bool {
+        self.upgrade.is_some()
     }
 
     /// Whether nobody between the client and us could read or change the request: TLS on our listener, a trusted proxy that

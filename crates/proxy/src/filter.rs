@@ -83,6 +83,9 @@ pub trait FilterSpec: DeserializeOwned + JsonSchema + 'static {
     /// requests. Others with the same arguments are shared: thousands of routes then touch the same memory.
     const REMEMBERS: bool = false;
 
+    /// Whether it answers by itself, whoever asks: what a role wants to be known or checked has to come before it.
+    const ANSWERS: bool = false;
+
     /// Checks the arguments and makes what runs.
     ///
     /// # Errors

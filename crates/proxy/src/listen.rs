@@ -12,3 +12,5 @@ pub(crate) mod proxy_protocol;
 pub(crate) mod seldom;
 pub(crate) mod stream;
 pub(crate) mod tls;
+pub(crate) mod unproven;
+pub(crate) mod unverified;

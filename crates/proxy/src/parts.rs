@@ -30,6 +30,19 @@ pub struct Parts<'a> {
     pub reader: &'a Reader<'a>,
     /// What outlives a configuration.
     pub lasting: &'a Lasting,
+    /// Where it stands.
+    pub place: Place<'a>,
+}
+
+/// Where in the configuration a filter stands: the same after a reload, as long as what is written there is the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Place<'a> {
+    /// The id of the route, also for its default filters; `None` at the door.
+    pub route: Option<&'a str>,
+    /// How many filters of its name stand before it in the same route, or at the door. Only counted for those that
+    /// remember something ([`FilterSpec::REMEMBERS`](crate::FilterSpec::REMEMBERS)).
+    pub nth: usize,
 }
 
 impl<'a> Parts<'a> {
@@ -43,13 +56,26 @@ impl<'a> Parts<'a> {
         lasting: &'a Lasting,
     ) -> Self {
         static NOTHING: BTreeSet<String> = BTreeSet::new();
-        Self { clock, variables: &NOTHING, listeners, door: &NOTHING, api_version, sections, reader, lasting }
+        let place = Place::default();
+        Self { clock, variables: &NOTHING, listeners, door: &NOTHING, api_version, sections, reader, lasting, place }
     }
 
     /// The same behind door filters of these names.
     #[must_use]
     pub fn behind(self, door: &'a BTreeSet<String>) -> Self {
         Self { door, ..self }
+    }
+
+    /// The same in the route with this id.
+    #[must_use]
+    pub fn in_route(self, id: &'a str) -> Self {
+        Self { place: Place { route: Some(id), nth: 0 }, ..self }
+    }
+
+    /// The same behind so many filters of the same name in the same place.
+    #[must_use]
+    pub(crate) fn after_alike(self, nth: usize) -> Self {
+        Self { place: Place { nth, ..self.place }, ..self }
     }
 
     /// The same in a route whose predicates capture `variables`.

@@ -24,6 +24,8 @@ use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
 /// Everything that serves requests.
 #[non_exhaustive]
 pub struct Plan {
+    /// What the gateway is for, if it has a role.
+    pub role: Option<&'static str>,
     /// Where clients connect.
     pub listeners: Vec<Listener>,
     /// Filters of every request, before routing.
@@ -185,6 +187,8 @@ pub struct PlannedFilter {
     pub name: &'static str,
     /// Its arguments as written, on one line; empty for none.
     pub arguments: Box<str>,
+    /// The role that added it; `None` if it is written, or a section's.
+    pub role: Option<&'static str>,
     /// What runs.
     pub filter: Box<dyn Filter>,
 }

@@ -26,6 +26,24 @@ const PROBLEM: &str = "application/problem+json";
 
 /// The answer to a request that failed.
 pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
+    note(exchange, fault);
+    let code = fault.code();
+    let trace_id = exchange.record.trace.trace_id_hex();
+    let mut response = if grpc::is_spoken(&exchange.request) { trailers_only(fault) } else { problem(code, &trace_id) };
+    if let Some(wait) = fault.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    if let Some(challenge) = fault.challenge().and_then(|challenge| HeaderValue::from_str(challenge).ok()) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    for (name, value) in fault.fields() {
+        response.headers_mut().append(name, value.clone());
+    }
+    response
+}
+
+/// Notes and logs a fault.
+pub(crate) fn note(exchange: &mut Exchange, fault: &Fault) {
     let code = fault.code();
     exchange.record.failed(fault);
     let reason = fault.reason().map(Reason::name);
@@ -50,14 +68,6 @@ pub(crate) fn to_fault(exchange: &mut Exchange, fault: &Fault) -> Response {
             );
         }
     }
-    let mut response = if grpc::is_spoken(&exchange.request) { trailers_only(fault) } else { problem(code, &trace_id) };
-    if let Some(wait) = fault.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-    }
-    if let Some(challenge) = fault.challenge().and_then(|challenge| HeaderValue::from_str(challenge).ok()) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
-    response
 }
 
 fn problem(code: Code, trace_id: &str) -> Response {

@@ -119,8 +119,12 @@ pub struct Ground<'a> {
     pub lasting: &'a Lasting,
     /// Reads the files that the configuration names.
     pub reader: &'a Reader<'a>,
+    /// What the gateway is for, if it has a role.
+    pub role: Option<&'static str>,
     pub(crate) diagnostics: &'a mut Diagnostics,
     pub(crate) door: Vec<Arc<PlannedFilter>>,
+    /// What the section puts beside itself.
+    pub(crate) beside: Sections,
 }
 
 impl Ground<'_> {
@@ -139,10 +143,15 @@ impl Ground<'_> {
         self.diagnostics.push(Diagnostic::warning(message, span));
     }
 
+    /// Puts something beside the section that filters find by its type, too.
+    pub fn put<T: Send + Sync + 'static>(&mut self, thing: T) {
+        self.beside.put(Some(thing));
+    }
+
     /// Puts a filter at the door, before those that are written there: `name` and `arguments` are what `explain` shows.
     pub fn at_the_door(&mut self, name: &'static str, arguments: impl Into<Box<str>>, filter: impl Filter) {
         let arguments = arguments.into();
-        self.door.push(Arc::new(PlannedFilter { name, arguments, filter: Box::new(filter) }));
+        self.door.push(Arc::new(PlannedFilter { name, arguments, role: None, filter: Box::new(filter) }));
     }
 
     /// Whether there have been mistakes so far.

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admit::{Head, exchange_of};
 use crate::body::Body;
+use crate::client_chain::ClientChain;
 use crate::exchange::{Connection, Exchange, Request, Scheme};
 use crate::filter::Response;
 use crate::finish::{Began, Finish};
@@ -23,6 +24,7 @@ use crate::listen::accept::Arrived;
 use crate::listen::proxied;
 use crate::listen::proxy_protocol::Header;
 use crate::listen::stream::{Carrier, ServerIo};
+use crate::listen::unproven;
 use crate::plan::{Limits, Listener};
 use crate::record::Record;
 use crate::reply;
@@ -53,16 +55,22 @@ pub(crate) async fn connection(
                 None => (Carrier::Tcp(stream), Some(peer), port),
                 Some(config) => {
                     let acceptor = TlsAcceptor::from(std::sync::Arc::clone(config));
-                    let stream = permit.expect(patience, acceptor.accept(stream)).await??;
+                    let shaken = permit.expect(patience, acceptor.accept(stream)).await?;
+                    let stream = shaken.inspect_err(|error| unproven::note(worker, index, listener, peer, error))?;
                     (Carrier::Tls(Box::new(stream)), Some(peer), port)
                 }
             }
         }
     };
     let scheme = if listener.tls.is_some() { Scheme::Https } else { Scheme::Http };
-    let negotiated = match &carrier {
-        Carrier::Tls(stream) => stream.get_ref().1.alpn_protocol().map(|protocol| protocol == b"h2"),
-        Carrier::Tcp(_) | Carrier::Unix(_) => None,
+    let (negotiated, chain) = match &carrier {
+        Carrier::Tls(stream) => {
+            let session = stream.get_ref().1;
+            let shown = session.peer_certificates().unwrap_or_default();
+            let chain = ClientChain::new(shown.iter().map(AsRef::as_ref));
+            (session.alpn_protocol().map(|protocol| protocol == b"h2"), chain)
+        }
+        Carrier::Tcp(_) | Carrier::Unix(_) => (None, None),
     };
     let mut io = ServerIo::new(carrier, listener.limits.idle_timeout);
     let http2 = match negotiated {
@@ -73,13 +81,14 @@ pub(crate) async fn connection(
         },
     };
     let name = std::sync::Arc::clone(&listener.name);
-    let shared = Rc::new(match told {
+    let shared = match told {
         Some(Header::Client { source, destination }) => {
             Connection::new(Some(source), name, index, scheme, destination.port())
         }
         Some(Header::Unknown) => Connection::new(None, name, index, scheme, port).of_nobody(),
         Some(Header::Local) | None => Connection::new(peer, name, index, scheme, port),
-    });
+    };
+    let shared = Rc::new(shared.with_client_chain(chain));
     if http2 {
         http2::serve(worker, listener.limits, shared, &permit, io).await?;
     } else {

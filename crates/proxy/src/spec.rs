@@ -19,6 +19,8 @@ pub use upstream::{Balance, EndpointSpec, TimeoutsSpec, TimespanOrNone, Upstream
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct GatewaySpec {
+    /// What the gateway is for: turns on what such a gateway always needs, and refuses what contradicts it.
+    pub role: Option<Spanned<String>>,
     /// Where clients connect.
     pub listeners: Vec<Spanned<ListenerSpec>>,
     /// Where operators look: health, metrics, routes.

@@ -52,6 +52,8 @@ pub(crate) struct Worker {
     log: RefCell<AccessBuffer>,
     /// Connections that began without a good PROXY header.
     pub(crate) strangers: Seldom,
+    /// TLS handshakes refused for the client's certificate.
+    pub(crate) unproven: Seldom,
 }
 
 /// The plan, with this worker's connections and counters for it.
@@ -73,6 +75,7 @@ impl Worker {
             current: RefCell::new(current),
             log,
             strangers: Seldom::default(),
+            unproven: Seldom::default(),
         })
     }
 

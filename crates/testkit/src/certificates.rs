@@ -1,20 +1,34 @@
 //! Certificates for tests: an authority of their own and what it signs.
 
+mod draft;
+
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType,
+    IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+pub use draft::Draft;
+
 /// An authority that nobody trusts but who is given its certificate.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    /// Its own certificate and those above it but the root's, which clients send along.
+    path: Vec<CertificateDer<'static>>,
+    path_pem: String,
+}
 
 /// A certificate with its key.
 pub struct Identity {
-    certificate: CertificateDer<'static>,
+    /// The certificate and those that lead to its authority.
+    certificates: Vec<CertificateDer<'static>>,
     chain: String,
+    serial: SerialNumber,
     key: KeyPair,
     clients: Option<RootCertStore>,
 }
@@ -23,15 +37,48 @@ impl Authority {
     /// A new authority.
     #[expect(clippy::new_without_default, reason = "every one is another")]
     pub fn new() -> Self {
-        let mut parameters = CertificateParams::default();
-        parameters.distinguished_name = named("authority");
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap())
+        let issuer = CertifiedIssuer::self_signed(authority("authority"), KeyPair::generate().unwrap()).unwrap();
+        Self { issuer, path: Vec::new(), path_pem: String::new() }
     }
 
-    /// The authority's certificate, PEM.
+    /// An authority that this one vouches for. What it signs is sent with its certificate.
+    pub fn intermediate(&self) -> Self {
+        let parameters = authority(&format!("intermediate {}", self.path.len() + 1));
+        let issuer = CertifiedIssuer::signed_by(parameters, KeyPair::generate().unwrap(), &self.issuer).unwrap();
+        let path = [&[issuer.der().clone()], &self.path[..]].concat();
+        let path_pem = issuer.pem() + &self.path_pem;
+        Self { issuer, path, path_pem }
+    }
+
+    /// A list of what it has revoked, PEM, which is replaced before the year `next_update`.
+    pub fn revoking(&self, identities: &[&Identity], next_update: i32) -> String {
+        let revoked = |identity: &&Identity| RevokedCertParams {
+            serial_number: identity.serial.clone(),
+            revocation_time: date_time_ymd(2000, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2000, 1, 1),
+            next_update: date_time_ymd(next_update, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: identities.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+
+    /// The authority's own certificate and key, as if it were a client.
+    pub fn as_client(&self) -> Identity {
+        let key = KeyPair::from_pem(&self.issuer.key().serialize_pem()).unwrap();
+        let certificates = vec![self.issuer.der().clone()];
+        Identity { certificates, chain: self.issuer.pem(), serial: SerialNumber::from(0), key, clients: None }
+    }
+
+    /// Its certificate, PEM.
     pub fn pem(&self) -> String {
-        self.0.pem()
+        self.issuer.pem()
     }
 
     /// Signs a certificate for DNS names and addresses.
@@ -45,13 +92,19 @@ impl Authority {
     }
 
     fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
-        let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut parameters = CertificateParams::new(names).unwrap();
         parameters.distinguished_name = named("service");
         change(&mut parameters);
-        let certificate = parameters.signed_by(&key, &self.0).unwrap();
-        Identity { certificate: certificate.der().clone(), chain: certificate.pem(), key, clients: None }
+        self.signed(parameters, KeyPair::generate().unwrap())
+    }
+
+    fn signed(&self, mut parameters: CertificateParams, key: KeyPair) -> Identity {
+        let serial = serial();
+        parameters.serial_number = Some(serial.clone());
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        let certificates = [&[certificate.der().clone()], &self.path[..]].concat();
+        Identity { certificates, chain: certificate.pem() + &self.path_pem, serial, key, clients: None }
     }
 
     /// A client that trusts this authority only and says who it is if it is asked.
@@ -62,7 +115,7 @@ impl Authority {
         let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
-                builder.with_client_auth_cert(vec![identity.certificate.clone()], identity.private_key()).unwrap()
+                builder.with_client_auth_cert(identity.certificates.clone(), identity.private_key()).unwrap()
             }
         };
         config.alpn_protocols = protocols(alpn);
@@ -71,7 +124,7 @@ impl Authority {
 
     fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).unwrap();
+        roots.add(self.issuer.der().clone()).unwrap();
         roots
     }
 }
@@ -84,9 +137,14 @@ impl Identity {
         self
     }
 
-    /// The certificate, PEM.
+    /// The certificate and those that lead to its authority, PEM.
     pub fn pem(&self) -> String {
         self.chain.clone()
+    }
+
+    /// The same, DER.
+    pub fn der(&self) -> Vec<&[u8]> {
+        self.certificates.iter().map(AsRef::as_ref).collect()
     }
 
     /// Its key, PEM.
@@ -106,7 +164,7 @@ impl Identity {
                 builder.unwrap().with_client_cert_verifier(verifier.build().unwrap())
             }
         };
-        let mut config = builder.with_single_cert(vec![self.certificate.clone()], self.private_key()).unwrap();
+        let mut config = builder.with_single_cert(self.certificates.clone(), self.private_key()).unwrap();
         config.alpn_protocols = protocols(alpn);
         config
     }
@@ -114,6 +172,22 @@ impl Identity {
     fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
     }
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = named(name);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters
+}
+
+/// Another for every certificate.
+fn serial() -> SerialNumber {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).unwrap();
+    // Positive, and not zero.
+    bytes[0] = bytes[0] & 0x7f | 0x40;
+    SerialNumber::from_slice(&bytes)
 }
 
 /// OpenSSL takes a certificate for self-signed whose issuer has its own name.

@@ -36,7 +36,7 @@ mod token_key;
 mod upstream;
 
 pub use body::{Feed, Reply};
-pub use certificates::{Authority, Identity};
+pub use certificates::{Authority, Draft, Identity};
 pub use connection::Connection;
 pub use gateway::{Gateway, Refusal, Setup};
 pub use glewlwyd::Glewlwyd;

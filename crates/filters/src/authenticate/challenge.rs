@@ -11,6 +11,8 @@ use super::credential::{Carrier, Credential};
 pub(super) enum Sent {
     /// A bearer token, or an `Authorization` field that should have one.
     Bearer,
+    /// A session's cookie, to the entry at this place.
+    Session(usize),
     /// Something else.
     Other,
 }
@@ -35,7 +37,9 @@ impl Challenges {
                 Carrier::Bearer => r#"Bearer realm="gwanmun""#.to_owned(),
                 Carrier::Basic => r#"Basic realm="gwanmun", charset="UTF-8""#.to_owned(),
                 Carrier::Header(name) => format!(r#"ApiKey realm="gwanmun", header="{name}""#),
+                Carrier::Certificate => r#"Certificate realm="gwanmun""#.to_owned(),
                 Carrier::Passport => r#"Txn-Token realm="gwanmun""#.to_owned(),
+                Carrier::Cookie(challenge) => challenge.as_ref().to_owned(),
             };
             if !schemes.contains(&scheme) {
                 schemes.push(scheme);
@@ -79,7 +83,7 @@ impl Challenges {
     fn to(&self, sent: Sent, about_token: &str) -> Box<str> {
         match sent {
             Sent::Bearer => about_token.into(),
-            Sent::Other => self.nothing.clone(),
+            Sent::Session(_) | Sent::Other => self.nothing.clone(),
         }
     }
 }

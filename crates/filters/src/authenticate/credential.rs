@@ -12,11 +12,14 @@ use serde::Deserialize;
 
 use super::api_client::ApiClientSpec;
 use super::api_key::ApiKeySpec;
+use super::client_cert::ClientCertSpec;
 use super::introspect::IntrospectSpec;
 use super::jwt::JwtSpec;
 use super::passport::PassportSpec;
 use super::presented::Presented;
+use super::session::SessionSpec;
 use crate::header_name;
+use crate::session::Entrance;
 
 /// A kind of credential.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,8 +34,14 @@ pub enum CredentialSpec {
     ApiClient(ApiClientSpec),
     /// A long random text in a header.
     ApiKey(ApiKeySpec),
+    /// A user's certificate, of the client's own TLS connection or in a header of a trusted proxy: the name of those who
+    /// have one under `identity.certificates`.
+    ClientCert(ClientCertSpec),
     /// The Passport that a gateway in front sent.
     Passport(PassportSpec),
+    /// The session of somebody who has logged in, in a cookie: the name of the provider under `identity.oidc`. Who goes to a
+    /// page without one is sent to log in.
+    Session(SessionSpec),
 }
 
 impl CredentialSpec {
@@ -43,7 +52,9 @@ impl CredentialSpec {
             Self::Introspect(spec) => spec.build(parts),
             Self::ApiClient(spec) => spec.build(scope, parts),
             Self::ApiKey(spec) => spec.build(parts),
+            Self::ClientCert(spec) => spec.build(parts),
             Self::Passport(spec) => spec.build(parts),
+            Self::Session(spec) => spec.build(parts),
         }
     }
 }
@@ -68,6 +79,11 @@ pub(super) trait Credential: Send + Sync + 'static {
     fn issuer(&self) -> Option<&Arc<Issuer>> {
         None
     }
+
+    /// Where people come in who do not have it yet, if they can get it.
+    fn entrance(&self) -> Option<&Arc<Entrance>> {
+        None
+    }
 }
 
 /// Where a request carries a credential.
@@ -79,8 +95,12 @@ pub(super) enum Carrier {
     Basic,
     /// A header of its own.
     Header(HeaderName),
+    /// The client's TLS connection.
+    Certificate,
     /// The Passport, which the door has taken out of the request already.
     Passport,
+    /// A cookie, which the door has taken out of the request already: how a challenge names it.
+    Cookie(Box<str>),
 }
 
 impl Carrier {
@@ -88,7 +108,7 @@ impl Carrier {
     pub(super) fn header(&self) -> Option<&HeaderName> {
         match self {
             Self::Header(name) => Some(name),
-            Self::Bearer | Self::Basic | Self::Passport => None,
+            Self::Bearer | Self::Basic | Self::Certificate | Self::Passport | Self::Cookie(_) => None,
         }
     }
 
@@ -98,7 +118,7 @@ impl Carrier {
             Self::Bearer if headers.get_all(AUTHORIZATION).iter().any(|value| is_of("bearer", value)) => AUTHORIZATION,
             Self::Basic if headers.get_all(AUTHORIZATION).iter().any(|value| is_of("basic", value)) => AUTHORIZATION,
             Self::Header(name) => name.clone(),
-            Self::Bearer | Self::Basic | Self::Passport => return None,
+            Self::Bearer | Self::Basic | Self::Certificate | Self::Passport | Self::Cookie(_) => return None,
         };
         let value = header_name::take_with_lookalikes(headers, &name)?;
         Some((name, value))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gwanmun_core::Reason;
 use gwanmun_identity::{Authorization, Issuer, Refusal, Token};
-use gwanmun_proxy::Exchange;
+use gwanmun_proxy::{ClientChain, Exchange};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::credential::{Carrier, Credential};
@@ -22,10 +22,16 @@ pub(super) struct Bearers {
 
 /// What a request brings.
 pub(super) struct Presented<'r> {
-    /// The request's fields.
+    /// The request.
+    pub(super) exchange: &'r Exchange,
+    /// Its fields.
     pub(super) headers: &'r HeaderMap,
     /// The Passport that a trusted peer sent.
     pub(super) passport: Option<&'r HeaderValue>,
+    /// What the client showed in its TLS handshake.
+    pub(super) chain: Option<&'r ClientChain>,
+    /// Whether who is at the other end is one of `trusted-proxies`.
+    pub(super) is_from_trusted_proxy: bool,
     /// The bearer token, if an entry of the list reads one.
     pub(super) bearer: Option<Token<'r>>,
     /// Basic credentials in base64, if an entry of the list reads them.
@@ -50,8 +56,11 @@ impl<'r> Presented<'r> {
     pub(super) fn by(exchange: &'r Exchange, bearers: &'r Bearers) -> Result<Self, Refusal> {
         let headers = &exchange.request.headers;
         let mut presented = Self {
+            exchange,
             headers,
             passport: exchange.passport.as_ref(),
+            chain: exchange.connection.client_chain.as_deref(),
+            is_from_trusted_proxy: exchange.trusted,
             bearer: None,
             basic: None,
             bearers,

@@ -437,7 +437,7 @@ fn bad_arguments_are_refused() {
         ("{}", "any"),
         ("{any: [{jwt: crop}]}", "did you mean 'corp'?"),
         ("{any: [{jwt: [corp]}]}", "found a list"),
-        ("{any: [{session: staff}]}", "session"),
+        ("{any: [{session: staff}]}", "there is no provider 'staff'"),
         ("{any: [{client-cert: people}]}", "client-cert"),
         ("{any: [jwt]}", "jwt"),
         ("{any: [{jwt: corp}, {jwt: corp}]}", "never be asked"),

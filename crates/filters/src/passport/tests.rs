@@ -23,10 +23,13 @@ struct World {
 
 impl World {
     fn new(members: &str) -> Self {
+        Self::of(&format!("passport: {{trust-domain: example.internal, issuer: 'https://gw'{members}}}\n"))
+    }
+
+    fn of(text: &str) -> Self {
         let clock = Arc::new(ManualClock::at(UNIX_EPOCH + Duration::from_secs(NOW)));
         let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
-        let text = format!("passport: {{trust-domain: example.internal, issuer: 'https://gw'{members}}}\n");
-        let (sections, said) = sections::<PassportSectionSpec>(&text, &shared, &Lasting::new(Network::Offline));
+        let (sections, said) = sections::<PassportSectionSpec>(text, &shared, &Lasting::new(Network::Offline));
         let sections = sections.unwrap_or_else(|| panic!("{said:?}"));
         let office = sections.of::<PassportOffice>().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -73,6 +76,12 @@ fn request(principal: Principal, fields: &[(&str, &str)]) -> Exchange {
     exchange.level = principal.level;
     exchange.principal = Some(Arc::new(principal));
     exchange
+}
+
+#[test]
+fn the_passport_says_what_the_gateway_is_for() {
+    let world = World::of("role: quiet\npassport: {trust-domain: example.internal, issuer: 'https://gw'}\n");
+    assert_eq!(world.passport(&mut request(principal(), &[])).content.requester.role, "quiet");
 }
 
 #[test]

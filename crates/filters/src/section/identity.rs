@@ -1,8 +1,10 @@
 //! `identity`: who may say who a caller is.
 
+mod certificates;
 mod issuer;
 mod key_file;
 mod oauth;
+mod oidc;
 mod principal_map;
 
 use std::collections::BTreeMap;
@@ -13,8 +15,10 @@ use gwanmun_proxy::{Ground, SectionSpec};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use certificates::{CertificateHeaderSpec, CertificatesSpec};
 pub use issuer::IssuerSpec;
 pub use oauth::OAuthSpec;
+pub use oidc::OidcSpec;
 pub use principal_map::PrincipalMapSpec;
 
 /// Who may say who a caller is.
@@ -25,6 +29,10 @@ pub struct IdentitySpec {
     issuers: BTreeMap<String, Spanned<IssuerSpec>>,
     /// OAuth servers that are asked, by name: `authenticate` takes them as `introspect: NAME` and `api-client: NAME`.
     oauth: BTreeMap<String, Spanned<OAuthSpec>>,
+    /// OpenID providers that people log in at, by name: `authenticate` takes their sessions as `session: NAME`.
+    oidc: BTreeMap<String, Spanned<OidcSpec>>,
+    /// Users by their certificates, by name: `authenticate` takes them as `client-cert: NAME`.
+    certificates: BTreeMap<String, Spanned<CertificatesSpec>>,
 }
 
 impl SectionSpec for IdentitySpec {
@@ -48,7 +56,15 @@ impl SectionSpec for IdentitySpec {
                 None => is_good = false,
             }
         }
-        is_good.then(|| Identity::new(issuers).with_oauth(oauth))
+        let mut certificates = BTreeMap::new();
+        for (name, spec) in self.certificates {
+            match spec.value.build(&name, spec.span, ground) {
+                Some(people) => drop(certificates.insert(name, people)),
+                None => is_good = false,
+            }
+        }
+        let providers = oidc::all(self.oidc, ground).filter(|_| is_good)?;
+        Some(Identity::new(issuers).with_oauth(oauth).with_oidc(providers).with_certificates(certificates))
     }
 }
 

@@ -29,6 +29,8 @@ pub struct SharedStore {
     _opened: Arc<Opened>,
     store: Store,
     specification: String,
+    /// Whether replicas share it when the gateway runs; where a configuration is only looked at, nothing is shared.
+    is_written_shared: bool,
 }
 
 /// What lasts over reloads; the thread for calls, on which its connections live, lasts with it.
@@ -119,7 +121,9 @@ impl SectionSpec for StoreSpec {
         };
         if settings.address == Address::Memory || ground.lasting.network() == Network::Offline {
             // What would be wrong with certificates is told where nothing is opened, too.
-            return in_memory(ground.lasting, ground.clock);
+            let is_written_shared = settings.address != Address::Memory;
+            let store = in_memory(ground.lasting, ground.clock)?;
+            return Some(SharedStore { is_written_shared, ..store });
         }
         open(settings, &written, span, ground)
     }
@@ -222,7 +226,13 @@ fn open(settings: Settings, written: &str, span: Span, ground: &mut Ground<'_>) 
 impl SharedStore {
     fn of(opened: Arc<Opened>, specification: String) -> Result<Self, TlsError> {
         let store = opened.store.clone()?;
-        Ok(Self { _opened: opened, store, specification })
+        let is_written_shared = store.is_shared();
+        Ok(Self { _opened: opened, store, specification, is_written_shared })
+    }
+
+    /// Whether replicas share it when the gateway runs.
+    pub fn is_written_shared(&self) -> bool {
+        self.is_written_shared
     }
 
     /// The store.
@@ -280,7 +290,8 @@ mod tests {
     #[test]
     fn where_a_configuration_is_only_looked_at_nobody_is_connected_to() {
         let (store, said) = built("store: 'redis://127.0.0.1:1/0'", &Lasting::new(Network::Offline));
-        assert!(!store.unwrap().store().is_shared() && said.is_empty());
+        let store = store.unwrap();
+        assert!(!store.store().is_shared() && store.is_written_shared() && said.is_empty());
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         counted(spec.upstreams.len(), "upstream"),
         counted(spec.listeners.len(), "listener"),
     ];
+    if let Some(role) = configuration.plan.as_ref().and_then(|plan| plan.role) {
+        parts.insert(0, format!("role {role}"));
+    }
     if !configuration.tests.is_empty() {
         parts.push(counted(configuration.tests.len(), "test"));
     }

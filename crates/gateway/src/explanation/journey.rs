@@ -178,5 +178,7 @@ fn circumstances(exchange: &Exchange) -> String {
 }
 
 fn as_written(filter: &PlannedFilter) -> String {
-    if filter.arguments.is_empty() { filter.name.to_owned() } else { format!("{}: {}", filter.name, filter.arguments) }
+    let arguments = if filter.arguments.is_empty() { String::new() } else { format!(": {}", filter.arguments) };
+    let role = filter.role.map(|role| format!(" (role {role})")).unwrap_or_default();
+    format!("{}{arguments}{role}", filter.name)
 }

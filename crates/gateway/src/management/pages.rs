@@ -13,8 +13,9 @@ pub(super) fn index() -> String {
     json!({"pages": ["/health", "/health/liveness", "/health/readiness", "/metrics", "/info", "/routes", "/upstreams", "/jwks.json", "/config"]}).to_string()
 }
 
-pub(super) fn info() -> String {
-    json!({"name": "gwanmun", "version": env!("CARGO_PKG_VERSION")}).to_string()
+pub(super) fn info(plan: Option<&Plan>) -> String {
+    let role = plan.and_then(|plan| plan.role);
+    json!({"name": "gwanmun", "version": env!("CARGO_PKG_VERSION"), "role": role}).to_string()
 }
 
 /// The routes in the order they are asked.

@@ -13,6 +13,7 @@ mod attackers;
 mod audited;
 mod authentication;
 mod authorization;
+mod browsers;
 mod door;
 mod failures;
 mod http1;

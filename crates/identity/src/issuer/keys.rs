@@ -149,6 +149,21 @@ impl Keys {
         }
     }
 
+    /// What `verify` makes of the keys of `issuer`; once more with newer ones where a key is not among them.
+    pub(crate) async fn verified<T>(
+        &self,
+        issuer: &str,
+        verify: impl Fn(&KeySet) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let unavailable = |error| self.unavailable(issuer, &error);
+        match verify(&*self.get().await.map_err(unavailable)?) {
+            Err(refusal) if refusal.reason() == Reason::UnknownKey && self.may_change() => {
+                verify(&*self.renewed().await.map_err(unavailable)?)
+            }
+            outcome => outcome,
+        }
+    }
+
     /// What is said where the keys cannot be had.
     pub(crate) fn unavailable(&self, issuer: &str, error: &CallError) -> Refusal {
         let detail = if *error == CallError::Offline {

@@ -2,16 +2,12 @@
 
 use std::pin::Pin;
 
-use bytes::Bytes;
 use gwanmun_client::{CallError, Client};
 use gwanmun_jose::JwkSet;
-use gwanmun_jose::json::parse_object;
-use http::header::{ACCEPT, HeaderValue};
-use http::{Request, StatusCode};
-use serde_json::Value;
 
 use super::keys::FetchKeys;
 use crate::endpoint::{Endpoint, NoEndpoint};
+use crate::metadata::{Document, fetch_json};
 
 /// Where keys are published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,35 +57,17 @@ impl FetchKeys for Published {
         Box::pin(async move {
             let keys = match at {
                 KeysAt::Url(url) => url,
-                KeysAt::Discovery { issuer, document } => discovered(&read(&client, &document).await?, &issuer)?,
+                KeysAt::Discovery { issuer, document } => discovered(&fetch_json(&client, &document).await?, &issuer)?,
             };
-            read(&client, &keys).await.map(Vec::from)
+            fetch_json(&client, &keys).await.map(Vec::from)
         })
     }
 }
 
-async fn read(client: &Client, from: &Endpoint) -> Result<Bytes, CallError> {
-    let mut request = Request::new(Bytes::new());
-    *request.uri_mut() = from.uri().clone();
-    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let answer = client.call(request, None).await?;
-    if answer.status() == StatusCode::OK {
-        return Ok(answer.into_body());
-    }
-    Err(CallError::Malformed(format!("{from} answered with {}, wanted 200", answer.status()).into()))
-}
-
 /// Where the document says that the keys are.
 fn discovered(document: &[u8], issuer: &str) -> Result<Endpoint, CallError> {
-    let malformed = |why: String| CallError::Malformed(format!("the discovery document: {why}").into());
-    let document = parse_object(document, Published::LONGEST).map_err(|error| malformed(error.to_string()))?;
-    let text = |name| document.get(name).and_then(Value::as_str);
-    // Another's document would bring another's keys (section 4.3).
-    if text("issuer") != Some(issuer) {
-        return Err(malformed(format!("it is not that of the issuer '{issuer}'")));
-    }
-    let keys = text("jwks_uri").ok_or_else(|| malformed("it has no jwks_uri".to_owned()))?;
-    keys.parse().map_err(|error: NoEndpoint| malformed(format!("jwks_uri: {error}")))
+    let keys = Document::read(document, issuer).and_then(|document| document.wanted("jwks_uri"));
+    keys.map_err(|why| CallError::Malformed(format!("the discovery document: {why}").into()))
 }
 
 #[cfg(test)]
@@ -120,11 +98,11 @@ mod tests {
         let good = r#"{"issuer":"https://idp.example","jwks_uri":"https://keys.example/jwks"}"#;
         assert_eq!(found(good).as_deref(), Ok("https://keys.example/jwks"));
         for (document, why) in [
-            (r#"{"issuer":"https://evil.example","jwks_uri":"https://evil.example/jwks"}"#, "not that of"),
-            (r#"{"jwks_uri":"https://evil.example/jwks"}"#, "not that of"),
+            (r#"{"issuer":"https://evil.example","jwks_uri":"https://evil.example/jwks"}"#, "not those of"),
+            (r#"{"jwks_uri":"https://evil.example/jwks"}"#, "not those of"),
             (r#"{"issuer":"https://idp.example"}"#, "no jwks_uri"),
             (r#"{"issuer":"https://idp.example","jwks_uri":"http://idp.example/jwks"}"#, "wanted https"),
-            (r#"{"issuer":"https://idp.example","jwks_uri":["a"]}"#, "no jwks_uri"),
+            (r#"{"issuer":"https://idp.example","jwks_uri":["a"]}"#, "no text"),
             (r#"{"issuer":"https://idp.example","issuer":"https://idp.example","jwks_uri":"https://a/"}"#, "document"),
             ("<html>", "document"),
         ] {

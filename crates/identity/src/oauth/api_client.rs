@@ -3,19 +3,21 @@
 
 use std::sync::Arc;
 
-use gwanmun_core::{Level, Principal, Reason, Secret};
+use gwanmun_core::{Level, Principal, Reason};
 
 use super::client_credentials::ClientCredentials;
-use super::down::Down;
 use super::endpoints::Which;
-use super::form::{Form, basic};
-use super::grant::{Grant, NoGrant, words};
+use super::grant::{Grant, words};
 use super::introspect::PRINCIPAL_BYTES;
 use super::known::{Good, Key};
-use super::memory::{Lane, Verdict};
+use super::memory::Verdict;
 use super::stored::Stored;
 use super::{Inner, OAuth, OmittedScope};
+use crate::down::Down;
+use crate::form::{Form, basic};
+use crate::lanes::Lane;
 use crate::refusal::Refusal;
+use crate::token_answer::NoGrant;
 
 impl OAuth {
     /// Who the client is, if the server has given it a token for exactly `scope` before that is still good.
@@ -119,11 +121,4 @@ impl Inner {
         }
         Ok(trusted.ok_or_else(|| self.not_granted()))
     }
-}
-
-/// A token's text in a field of a request.
-pub(super) fn bearer(token: &Secret<String>) -> Option<http::HeaderValue> {
-    let mut value = http::HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

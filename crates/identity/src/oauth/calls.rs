@@ -1,33 +1,24 @@
-//! Calls to an OAuth server: a form to one of its endpoints, on one of two lanes with connections, limits and a breaker of
-//! their own.
+//! Calls to an OAuth server: a form to one of its endpoints.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use gwanmun_client::{CallError, Client, Outbound, Settings, Tls};
+use gwanmun_client::{CallError, Outbound, Tls};
 use gwanmun_core::Secret;
-use gwanmun_resilience::BreakerSettings;
 use http::Response;
 use http::header::HeaderValue;
 
-use super::down::Down;
 use super::endpoints::{Endpoints, Finder, Which};
-use super::form::Form;
-use super::introspection::LONGEST;
-use super::memory::Lane;
-
-/// Calls that wait for their turn, at most, in each lane.
-const WAITING: usize = 512;
-
-/// How long the server is left alone when half of the calls failed.
-const REST: Duration = Duration::from_secs(5);
+use crate::down::Down;
+use crate::form::Form;
+use crate::lanes::{Lane, Lanes};
+use crate::token_answer::LONGEST;
 
 /// Who is called, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Calls {
     finder: Finder,
-    new: Client,
-    proven: Client,
+    lanes: Lanes,
 }
 
 impl Calls {
@@ -39,19 +30,9 @@ impl Calls {
         tls: Tls,
         outbound: &Outbound,
     ) -> Self {
-        let settings = Settings {
-            timeout,
-            connect_timeout: timeout,
-            answer_bytes: LONGEST,
-            waiting: WAITING,
-            breaker: BreakerSettings { open: REST, minimum_calls: 20, ..BreakerSettings::default() },
-            tls,
-            ..Settings::default()
-        };
-        let new = Client::new(outbound, &format!("oauth:{name}"), settings.clone());
-        let proven = Client::new(outbound, &format!("oauth:{name}:renewal"), settings);
-        let finder = Finder::new(endpoints, issuer, proven.clone(), outbound, timeout);
-        Self { finder, new, proven }
+        let lanes = Lanes::new(&format!("oauth:{name}"), timeout, LONGEST, tls, outbound);
+        let finder = Finder::new(endpoints, issuer, lanes.client(Lane::Proven).clone(), outbound, timeout);
+        Self { finder, lanes }
     }
 
     /// Sends `form` as the client that `authorization` names.
@@ -64,11 +45,7 @@ impl Calls {
     ) -> Result<Response<Bytes>, Down> {
         let endpoint = self.finder.find(which).await?;
         let endpoint = endpoint.ok_or_else(|| Down::malformed(format!("nobody says where its {} is", which.name())))?;
-        let client = match lane {
-            Lane::New => &self.new,
-            Lane::Proven => &self.proven,
-        };
-        let answer = client.call(form.post(endpoint.uri(), authorization), None).await;
+        let answer = self.lanes.client(lane).call(form.post(endpoint.uri(), authorization), None).await;
         answer.map_err(|error: CallError| error.into())
     }
 

@@ -1,25 +1,13 @@
 //! Where an OAuth server is asked: at the URLs that are given, else at those that its metadata name (RFC 8414, OpenID
 //! Connect Discovery 1.0), which are fetched once for all and kept.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use gwanmun_client::{Client, Fetched, LookupSettings, Lookups, Outbound};
-use gwanmun_jose::json::parse_object;
-use http::header::{ACCEPT, HeaderValue};
-use http::{Request, StatusCode};
-use serde_json::Value;
+use gwanmun_client::{Client, Outbound};
 
-use super::down::{Down, SOON};
+use crate::down::Down;
 use crate::endpoint::{Endpoint, NoEndpoint};
-
-/// How long metadata are used before they are fetched anew, and how long old ones serve where that fails.
-const CACHE: Duration = Duration::from_secs(3600);
-const STALE: Duration = Duration::from_secs(86_400);
-
-/// The most bytes of metadata that are read.
-const LONGEST: usize = 256 * 1024;
+use crate::metadata::{Discovered, Document};
 
 /// The URLs of an OAuth server; what is not given is discovered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +38,10 @@ impl Which {
 }
 
 /// Finds the URLs.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Finder {
     given: Endpoints,
-    issuer: String,
-    found: Lookups<(), Metadata, Down>,
-    client: Client,
+    found: Discovered<Metadata>,
 }
 
 /// What metadata say.
@@ -82,15 +68,9 @@ impl Endpoints {
 
 impl Finder {
     pub(super) fn new(given: Endpoints, issuer: &str, client: Client, outbound: &Outbound, timeout: Duration) -> Self {
-        let settings = LookupSettings {
-            capacity: 1,
-            timeout,
-            stale: STALE,
-            refresh_ahead: CACHE / 4,
-            cool_down: SOON,
-            ..LookupSettings::default()
-        };
-        Self { given, issuer: issuer.to_owned(), found: Lookups::new(outbound, "oauth-metadata", settings), client }
+        let from = given.metadata.clone();
+        let found = Discovered::new("oauth-metadata", issuer, from, Metadata::read, client, outbound, timeout);
+        Self { given, found }
     }
 
     /// The URL that is wanted; `None` where nobody says one.
@@ -99,47 +79,22 @@ impl Finder {
             Which::Token => &self.given.token,
             Which::Introspection => &self.given.introspection,
         };
-        if given.is_some() || self.given.metadata.is_empty() {
+        if given.is_some() || self.found.is_nowhere() {
             return Ok(given.clone());
         }
-        let found = self.found.get(&(), || self.clone().fetch()).await?;
+        let found = self.found.get().await?;
         Ok(match which {
             Which::Token => found.value.token.clone(),
             Which::Introspection => found.value.introspection.clone(),
         })
     }
-
-    async fn fetch(self) -> Result<Fetched<Metadata>, Down> {
-        let mut last = Down::malformed("it is not said where its metadata are");
-        for from in &self.given.metadata {
-            let mut request = Request::new(Bytes::new());
-            *request.uri_mut() = from.uri().clone();
-            request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-            let answer = self.client.call(request, None).await?;
-            if answer.status() == StatusCode::OK {
-                return Ok(Fetched::new(read(answer.body(), &self.issuer)?, CACHE));
-            }
-            last = Down::malformed(format!("{from} answered with {}, wanted 200", answer.status()));
-        }
-        Err(last)
-    }
 }
 
-/// Another's metadata would send our secret to another's endpoint: the issuer has to be the one that is meant.
-fn read(document: &[u8], issuer: &str) -> Result<Metadata, Down> {
-    let malformed = |why: String| Down::malformed(Arc::from(format!("its metadata: {why}")));
-    let document = parse_object(document, LONGEST).map_err(|error| malformed(error.to_string()))?;
-    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return Err(malformed(format!("they are not those of the issuer '{issuer}'")));
+impl Metadata {
+    fn read(document: &Document) -> Result<Self, String> {
+        let endpoint = |which: Which| document.endpoint(which.name());
+        Ok(Self { token: endpoint(Which::Token)?, introspection: endpoint(Which::Introspection)? })
     }
-    let endpoint = |name: &str| match document.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => {
-            text.parse().map(Some).map_err(|error: NoEndpoint| malformed(format!("{name}: {error}")))
-        }
-        Some(_) => Err(malformed(format!("{name} is no text"))),
-    };
-    Ok(Metadata { token: endpoint(Which::Token.name())?, introspection: endpoint(Which::Introspection.name())? })
 }
 
 #[cfg(test)]
@@ -161,21 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_issuers_own_metadata_are_believed() {
-        let good = r#"{"issuer":"https://a","token_endpoint":"https://a/t","introspection_endpoint":"https://b/i"}"#;
-        let found = read(good.as_bytes(), "https://a").unwrap();
+    fn metadata_name_the_endpoints() {
+        let read = |document: &str| Metadata::read(&Document::read(document.as_bytes(), "https://a").unwrap());
+        let found = r#"{"issuer":"https://a","token_endpoint":"https://a/t","introspection_endpoint":"https://b/i"}"#;
+        let found = read(found).unwrap();
         assert_eq!(found.token.unwrap().uri(), "https://a/t");
         assert_eq!(found.introspection.unwrap().uri(), "https://b/i");
-        assert_eq!(read(br#"{"issuer":"https://a"}"#, "https://a").unwrap().introspection, None);
-        for (document, why) in [
-            (r#"{"issuer":"https://evil","token_endpoint":"https://evil/t"}"#, "not those of"),
-            (r#"{"token_endpoint":"https://a/t"}"#, "not those of"),
-            (r#"{"issuer":"https://a","token_endpoint":"http://a/t"}"#, "wanted https"),
-            (r#"{"issuer":"https://a","token_endpoint":["https://a/t"]}"#, "no text"),
-            (r#"{"issuer":"https://a","issuer":"https://a"}"#, "metadata"),
-            ("<html>", "metadata"),
-        ] {
-            assert!(read(document.as_bytes(), "https://a").unwrap_err().why.contains(why), "{document}");
-        }
+        assert_eq!(read(r#"{"issuer":"https://a"}"#), Ok(Metadata { token: None, introspection: None }));
+        assert!(read(r#"{"issuer":"https://a","token_endpoint":"http://a/t"}"#).is_err());
     }
 }

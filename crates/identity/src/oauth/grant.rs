@@ -1,4 +1,4 @@
-//! What a token endpoint answers (RFC 6749 section 5): a token, a refusal, or something that cannot be used.
+//! A token that an OAuth server issued to the gateway or an API client: how long it is used, and what it is for.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,13 +6,12 @@ use bytes::Bytes;
 use gwanmun_core::Secret;
 use gwanmun_jose::json::parse_object;
 use gwanmun_jose::{Compact, base64url};
-use http::{Response, StatusCode};
+use http::Response;
 use serde_json::{Map, Value};
 
-use super::down::Down;
-use super::introspection::{LONGEST, error_of};
 use super::memory::later;
 use crate::token::Token;
+use crate::token_answer::{LONGEST, NoGrant, TokenAnswer, malformed, seconds};
 
 /// No token is used for longer, whatever is said of it.
 const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
@@ -32,41 +31,12 @@ pub(super) struct Grant {
     pub(super) is_jwt: bool,
 }
 
-/// Why there is no token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NoGrant {
-    /// The client is not known, or its secret is another.
-    Client,
-    /// It may not have what was asked for.
-    Scope,
-    /// The token that was to be exchanged is not good.
-    Subject,
-    /// The server finds the request wrong; which of its parts, it does not say.
-    Request,
-    /// Neither yes nor no.
-    Down(Down),
-}
-
 impl Grant {
     /// Reads an answer; a token without an end is used for `cache`.
     pub(super) fn read(answer: &Response<Bytes>, cache: Duration, now: SystemTime) -> Result<Self, NoGrant> {
-        if answer.status() != StatusCode::OK {
-            return Err(refused(answer));
-        }
-        let malformed = |why: &str| NoGrant::Down(Down::malformed(format!("its answer: {why}")));
-        let members = parse_object(answer.body(), LONGEST).map_err(|error| malformed(&error.to_string()))?;
-        let token = members.get("access_token").and_then(Value::as_str).ok_or_else(|| malformed("no access_token"))?;
-        if token.is_empty() || token.len() > Token::LONGEST || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(malformed("the access_token is none that can be sent"));
-        }
-        if !members.get("token_type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
-            return Err(malformed("the token_type is not Bearer"));
-        }
-        let life = match members.get("expires_in") {
-            None | Some(Value::Null) => cache,
-            Some(given) => seconds(given).ok_or_else(|| malformed("expires_in is no number of seconds"))?,
-        };
-        let claims = claims(token);
+        let TokenAnswer { token, life, members } = TokenAnswer::read(answer)?;
+        let life = life.unwrap_or(cache);
+        let claims = claims(token.expose());
         let mut until = later(now, used_for(life.min(LONGEST_LIFE)));
         if let Some(end) = claims.as_ref().and_then(|claims| seconds(claims.get("exp")?)) {
             let rest =
@@ -81,7 +51,7 @@ impl Grant {
             None | Some(Value::Null) => claims.as_ref().and_then(scopes_in),
             Some(_) => return Err(malformed("scope is no text")),
         };
-        Ok(Self { token: Secret::new(token.to_owned()), until, scopes, is_jwt: claims.is_some() })
+        Ok(Self { token, until, scopes, is_jwt: claims.is_some() })
     }
 }
 
@@ -90,41 +60,8 @@ pub(super) fn words(text: &str) -> Vec<String> {
     text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
-/// RFC 6749 section 5.2, and what servers make of it: some say 403 without a word to a wrong secret.
-fn refused(answer: &Response<Bytes>) -> NoGrant {
-    let status = answer.status();
-    match (status, error_of(answer.body()).as_deref()) {
-        _ if status.is_server_error() || status.is_redirection() || status.is_success() => {
-            NoGrant::Down(Down::malformed(format!("it answered with {status}, wanted 200")))
-        }
-        (_, Some("invalid_scope" | "invalid_target")) => NoGrant::Scope,
-        (_, Some("invalid_request")) => NoGrant::Request,
-        (_, Some("invalid_grant")) => NoGrant::Subject,
-        (_, Some("invalid_client" | "unauthorized_client" | "access_denied")) => NoGrant::Client,
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => NoGrant::Client,
-        (_, error) => {
-            // The word is the server's: only words of the RFC's alphabet are repeated.
-            let is_word =
-                |error: &&str| error.len() <= 64 && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            let error = error.filter(is_word).unwrap_or("no error that is known");
-            NoGrant::Down(Down::malformed(format!("it answered with {status} and {error}")))
-        }
-    }
-}
-
 fn used_for(life: Duration) -> Duration {
     life.saturating_sub(MARGIN.min(life / 10))
-}
-
-/// Some servers put numbers into quotes.
-fn seconds(value: &Value) -> Option<Duration> {
-    match value {
-        Value::Number(number) => number.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().ok().map(Duration::from_secs)
-        }
-        _ => None,
-    }
 }
 
 /// The claims of a token that is a JWT. They come from who issued it, over the channel on which it is known: there is

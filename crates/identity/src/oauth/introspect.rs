@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use gwanmun_core::{Principal, Reason};
 
-use super::down::Down;
 use super::endpoints::Which;
-use super::form::Form;
 use super::known::Good;
-use super::memory::{Lane, Verdict, later};
+use super::memory::{Verdict, later};
 use super::{Inner, OAuth};
+use crate::down::Down;
+use crate::form::Form;
+use crate::lanes::Lane;
 use crate::refusal::Refusal;
 use crate::token::Token;
 

@@ -9,14 +9,12 @@ use gwanmun_jose::json::parse_object;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::down::Down;
 use super::grant::words;
+use crate::down::Down;
 use crate::pointer::Pointer;
 use crate::principal_map::PrincipalMap;
 use crate::refusal::Refusal;
-
-/// The most bytes of an answer that are read.
-pub(super) const LONGEST: usize = 64 * 1024;
+use crate::token_answer::{LONGEST, error_of};
 
 /// How far the clocks may differ where a token is not good yet. Its end is not moved.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -159,12 +157,6 @@ fn refused<T>(status: StatusCode, body: &[u8]) -> Result<Result<T, Refusal>, Dow
     }
 }
 
-/// `error` of RFC 6749 section 5.2.
-pub(super) fn error_of(body: &[u8]) -> Option<String> {
-    let members = parse_object(body, LONGEST).ok()?;
-    members.get("error").and_then(Value::as_str).map(str::to_owned)
-}
-
 /// A moment in seconds since 1970 (RFC 7519 section 2).
 fn moment(members: &Map<String, Value>, name: &str) -> Result<Option<SystemTime>, Down> {
     let malformed = || Down::malformed(format!("'{name}' is no time"));
@@ -190,6 +182,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::down::Trouble;
 
     const NOW: u64 = 1_700_000_000;
 
@@ -304,23 +297,23 @@ mod tests {
             format!("{{\"active\":true,\"x\":\"{}\"}}", "x".repeat(LONGEST)),
         ] {
             let down = read(body.clone()).unwrap_err();
-            assert_eq!(down.reason, Reason::OauthMalformed, "{body:.80}");
+            assert_eq!(down.trouble, Trouble::Malformed, "{body:.80}");
         }
     }
 
     #[test]
     fn other_statuses_are_no_answer() {
         let yes = with(json!({})).to_string();
-        for (status, body, reason) in [
-            (201, &*yes, Reason::OauthMalformed),
-            (302, &*yes, Reason::OauthMalformed),
-            (400, r#"{"error":"invalid_request"}"#, Reason::OauthMalformed),
-            (401, &*yes, Reason::GatewayRefused),
-            (403, "", Reason::GatewayRefused),
-            (500, &*yes, Reason::OauthMalformed),
+        for (status, body, trouble) in [
+            (201, &*yes, Trouble::Malformed),
+            (302, &*yes, Trouble::Malformed),
+            (400, r#"{"error":"invalid_request"}"#, Trouble::Malformed),
+            (401, &*yes, Trouble::GatewayRefused),
+            (403, "", Trouble::GatewayRefused),
+            (500, &*yes, Trouble::Malformed),
         ] {
             let down = expected().read(&answer(status, body.to_owned()), "c", now()).unwrap_err();
-            assert_eq!(down.reason, reason, "{status}");
+            assert_eq!(down.trouble, trouble, "{status}");
         }
         let kind = expected().read(&answer(400, r#"{"error":"unsupported_token_type"}"#), "c", now());
         assert_eq!(kind.unwrap().unwrap_err().reason(), Reason::WrongTokenType);

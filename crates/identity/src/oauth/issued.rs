@@ -5,17 +5,18 @@ use std::sync::Arc;
 use gwanmun_core::{Principal, Reason};
 use http::HeaderValue;
 
-use super::api_client::bearer;
-use super::down::Down;
 use super::endpoints::Which;
-use super::form::Form;
-use super::grant::{Grant, NoGrant};
+use super::grant::Grant;
 use super::known::{Good, Key};
-use super::memory::{Lane, Verdict};
+use super::memory::Verdict;
 use super::stored::Stored;
 use super::{Inner, OAuth};
+use crate::down::Down;
+use crate::form::Form;
+use crate::lanes::Lane;
 use crate::refusal::Refusal;
 use crate::token::Token;
+use crate::token_answer::{NoGrant, bearer};
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 use gwanmun_client::{Fetched, LookupSettings, Lookups, Outbound};
 use gwanmun_core::Clock;
 
-use super::down::{Down, SOON};
 use super::known::{Bounds, Entry, Good, Key, Known};
+use crate::down::{Asked, Down, SOON};
+use crate::lanes::Lane;
 use crate::refusal::Refusal;
 
 /// How long a no is remembered.
@@ -25,15 +26,6 @@ const BOUNDS: Bounds = Bounds { entries: 20_000, bytes: 64 << 20 };
 
 /// The server's answer to a question.
 pub(super) type Verdict<V> = Result<Good<V>, Refusal>;
-
-/// Which way a question goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
-    /// Nothing is known about it yet.
-    New,
-    /// It was answered with yes before.
-    Proven,
-}
 
 /// What is remembered of the answers to one kind of question.
 pub(super) struct Memory<V> {
@@ -154,7 +146,7 @@ impl Answered {
     pub(super) fn refusal(self, name: &str) -> Refusal {
         match self {
             Self::No(refusal) => refusal,
-            Self::Nothing(down) => down.refusal(name),
+            Self::Nothing(down) => down.refusal(Asked::OauthServer(name)),
         }
     }
 }

@@ -8,8 +8,8 @@ use gwanmun_core::Secret;
 use gwanmun_store::{OnStoreError, Space, StoreError};
 use serde_json::{Value, json};
 
-use super::down::Down;
 use super::known::Key;
+use crate::down::Down;
 use crate::seal::{Seal, hex};
 use crate::token::Token;
 

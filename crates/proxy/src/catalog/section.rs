@@ -29,6 +29,13 @@ pub struct Aside {
     entry: Entry,
 }
 
+impl Aside {
+    /// The key and what stands under it.
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+}
+
 impl Catalog {
     /// Adds a section; sections are built in the order in which they were added.
     pub fn add_section<S: SectionSpec>(&mut self) {
@@ -66,23 +73,34 @@ impl Catalog {
         }
     }
 
-    /// Builds the sections of a configuration.
-    pub(crate) fn sections(&self, context: &Context<'_>, diagnostics: &mut Diagnostics) -> Sections {
+    /// Builds the sections of a configuration with this role; what is not written is as in `otherwise`.
+    pub(crate) fn sections(
+        &self,
+        context: &Context<'_>,
+        role: Option<&'static str>,
+        otherwise: &[(&'static str, Node)],
+        diagnostics: &mut Diagnostics,
+    ) -> Sections {
         let mut sections = Sections::default();
         for item in &self.sections {
             let found = context.sections.iter().find(|aside| aside.entry.key == item.key);
+            let otherwise = || otherwise.iter().find(|(key, _)| *key == item.key).map(|(_, node)| node);
+            let node = found.map(|aside| &aside.entry.node).or_else(otherwise);
             let before = std::mem::take(&mut sections);
             let mut ground = Ground {
                 clock: &context.clock,
                 sections: &before,
                 lasting: context.lasting,
                 reader: &context.reader,
+                role,
                 diagnostics,
                 door: Vec::new(),
+                beside: Sections::default(),
             };
             let mut built = Sections::default();
-            (item.build)(found.map(|aside| &aside.entry.node), &mut ground, &mut built);
+            (item.build)(node, &mut ground, &mut built);
             built.put_at_the_door(ground.door);
+            built.extend(ground.beside);
             sections = before;
             sections.extend(built);
         }

@@ -121,7 +121,7 @@ impl Shape {
 }
 
 /// A value as it may stand anywhere in YAML; an empty one is not known.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let special = |letter: char| "!&*?|>@%`\"'#,[]{}-~".contains(letter);
     let is_plain = !value.starts_with(special)
         && !value.contains(['{', '}', '[', ']', ',', '\n'])

@@ -9,7 +9,7 @@ use super::shape::Shape;
 const RECIPE: &str = "docs/recipes/from-spring-cloud-gateway.md";
 
 /// Names of Spring that have no counterpart yet.
-const NOT_YET: [&str; 15] = [
+const NOT_YET: [&str; 14] = [
     "CacheRequestBody",
     "CircuitBreaker",
     "FallbackHeaders",
@@ -21,7 +21,6 @@ const NOT_YET: [&str; 15] = [
     "ReadBody",
     "RemoveJsonAttributesResponseBody",
     "RequestHeaderToRequestUri",
-    "RequestRateLimiter",
     "Retry",
     "SaveSession",
     "SpringCloudCircuitBreaker",

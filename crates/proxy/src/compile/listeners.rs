@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gwanmun_config::{ByteSize, Diagnostic, Diagnostics, Span, Spanned, Timespan};
+use gwanmun_config::{ByteSize, Content, Diagnostic, Diagnostics, Span, Spanned, Timespan};
 
 use crate::compile::Context;
 use crate::listen::tls::{ClientCertificates, certified_key, server_config};
@@ -96,29 +96,46 @@ fn tls_of(
     if tls.certificates.is_empty() && is_whole {
         diagnostics.push(Diagnostic::error("a TLS listener needs a certificate", tls.span));
     }
-    if tls.client_ca.is_some() && tls.client_auth == ClientAuth::None && is_whole {
-        diagnostics.push(
-            Diagnostic::error("client-ca without client-auth asks nobody for a certificate", tls.span)
-                .with_hint("client-auth: optional, or client-auth: required"),
-        );
+    if is_whole {
+        check_clients(tls, diagnostics);
     }
     if diagnostics.len() > before || !is_whole {
         return None;
     }
-    let (ca, crl) = (
-        tls.client_ca.as_ref().map(|path| context.reader.locate(path)),
-        tls.crl.as_ref().map(|path| context.reader.locate(path)),
-    );
-    let clients = ClientCertificates { wanted: tls.client_auth, ca: ca.as_deref(), crl: crl.as_deref() };
+    let located = |paths: &[Spanned<PathBuf>]| paths.iter().map(|path| context.reader.locate(path)).collect();
+    let clients = ClientCertificates { wanted: tls.client_auth, ca: located(&tls.client_ca), crl: located(&tls.crl) };
     server_config(keys, &clients).map_err(|why| diagnostics.push(Diagnostic::error(why, tls.span))).ok()
+}
+
+/// Files for a question that nobody asks.
+fn check_clients(tls: &Spanned<ListenerTlsSpec>, diagnostics: &mut Diagnostics) {
+    let given = match (tls.client_ca.is_empty(), tls.crl.is_empty()) {
+        (true, true) => return,
+        (false, _) => "client-ca",
+        (true, false) => "crl",
+    };
+    let (message, hint) = match tls.client_auth {
+        ClientAuth::None => (
+            format!("{given} without client-auth asks nobody for a certificate"),
+            "client-auth: optional, or client-auth: required",
+        ),
+        ClientAuth::Unverified => (
+            format!("{given} has no use with client-auth: unverified, which leaves it to `client-cert` to verify"),
+            "name authorities and revocation lists under identity.certificates, or write client-auth: optional",
+        ),
+        ClientAuth::Optional | ClientAuth::Required => return,
+    };
+    diagnostics.push(Diagnostic::error(message, tls.span).with_hint(hint));
 }
 
 /// Equal where the same clients are let in by their certificates.
 fn clients(tls: &ListenerTlsSpec, context: &Context<'_>) -> u64 {
-    let content = |path: &Option<Spanned<PathBuf>>| path.as_ref().map(|path| context.reader.content(path));
+    let contents = |paths: &[Spanned<PathBuf>]| -> Vec<Content> {
+        paths.iter().map(|path| context.reader.content(path)).collect()
+    };
     let auth = std::mem::discriminant(&tls.client_auth);
     let mut hasher = DefaultHasher::new();
-    (auth, content(&tls.client_ca), content(&tls.crl)).hash(&mut hasher);
+    (auth, contents(&tls.client_ca), contents(&tls.crl)).hash(&mut hasher);
     hasher.finish()
 }
 

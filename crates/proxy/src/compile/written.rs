@@ -3,6 +3,8 @@
 
 use gwanmun_config::{Node, Sources, Value};
 
+use crate::catalog::quoted;
+
 /// `arguments` on one line; empty for none.
 pub(super) fn on_one_line(arguments: &Node, sources: &Sources) -> String {
     let text = sources.slice(arguments.span).trim();
@@ -18,6 +20,18 @@ pub(super) fn on_one_line(arguments: &Node, sources: &Sources) -> String {
                 "{{{}}}",
                 joined(entries.iter().map(|entry| format!("{}: {}", entry.key, on_one_line(&entry.node, sources))))
             )
+        }
+    }
+}
+
+/// The same of what nobody has written, as it could be written.
+pub(super) fn spelt(arguments: &Node) -> String {
+    match &arguments.value {
+        Value::Null => String::new(),
+        Value::Scalar(scalar) => quoted(scalar.text()),
+        Value::List(items) => format!("[{}]", joined(items.iter().map(spelt))),
+        Value::Map(entries) => {
+            format!("{{{}}}", joined(entries.iter().map(|entry| format!("{}: {}", entry.key, spelt(&entry.node)))))
         }
     }
 }

@@ -1,26 +1,27 @@
 //! TLS at a listener: certificates by SNI (RFC 6066), ALPN (RFC 7301) for HTTP/2 and HTTP/1.1.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::rustls;
 
+use crate::listen::unverified::Unverified;
 use crate::spec::ClientAuth;
 use crate::upstream::tls::{authorities, certificates, private_key, unfit};
 
-/// What a listener's certificates say of clients.
-pub(crate) struct ClientCertificates<'a> {
+/// What a listener wants of clients' certificates.
+pub(crate) struct ClientCertificates {
     pub(crate) wanted: ClientAuth,
-    pub(crate) ca: Option<&'a Path>,
-    pub(crate) crl: Option<&'a Path>,
+    pub(crate) ca: Vec<PathBuf>,
+    pub(crate) crl: Vec<PathBuf>,
 }
 
 /// Reads a chain and its key, which must belong together.
@@ -38,7 +39,7 @@ pub(crate) fn certified_key(chain: &Path, key: &Path) -> Result<CertifiedKey, St
 /// A sentence naming what is wrong.
 pub(crate) fn server_config(
     keys: Vec<CertifiedKey>,
-    clients: &ClientCertificates<'_>,
+    clients: &ClientCertificates,
 ) -> Result<Arc<ServerConfig>, String> {
     let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
@@ -65,23 +66,41 @@ fn provider() -> CryptoProvider {
     provider
 }
 
-fn verifier(clients: &ClientCertificates<'_>) -> Result<Option<Arc<dyn ClientCertVerifier>>, String> {
-    let Some(ca) = clients.ca.filter(|_| clients.wanted != ClientAuth::None) else {
-        return match clients.wanted {
-            ClientAuth::None => Ok(None),
-            _ => Err("client-auth needs client-ca: the authorities to trust".to_owned()),
-        };
-    };
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(ca)?), Arc::new(provider()));
-    if let Some(path) = clients.crl {
-        let crl = CertificateRevocationListDer::from_pem_file(path)
-            .map_err(|error| format!("'{}' cannot be read as a PEM revocation list: {error}", path.display()))?;
-        builder = builder.with_crls([crl]).allow_unknown_revocation_status();
+fn verifier(clients: &ClientCertificates) -> Result<Option<Arc<dyn ClientCertVerifier>>, String> {
+    match clients.wanted {
+        ClientAuth::None => return Ok(None),
+        ClientAuth::Unverified => return Ok(Some(Arc::new(Unverified::new(&provider())))),
+        ClientAuth::Optional | ClientAuth::Required => {}
+    }
+    if clients.ca.is_empty() {
+        return Err("client-auth needs client-ca: the authorities to trust".to_owned());
+    }
+    let mut roots = RootCertStore::empty();
+    for path in &clients.ca {
+        roots.roots.extend(authorities(path)?.roots);
+    }
+    let mut lists = Vec::new();
+    for path in &clients.crl {
+        lists.extend(revocation_lists(path)?);
+    }
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()));
+    if !lists.is_empty() {
+        builder = builder.with_crls(lists).allow_unknown_revocation_status();
     }
     if clients.wanted == ClientAuth::Optional {
         builder = builder.allow_unauthenticated();
     }
     builder.build().map(Some).map_err(|error| format!("client certificates cannot be verified: {error}"))
+}
+
+/// The revocation lists in a PEM file, at least one.
+fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
+    match found {
+        Ok(lists) if lists.is_empty() => Err(format!("'{}' has no PEM revocation list in it", path.display())),
+        Ok(lists) => Ok(lists),
+        Err(error) => Err(format!("'{}' cannot be read as PEM revocation lists: {error}", path.display())),
+    }
 }
 
 /// Certificates by the names in them.

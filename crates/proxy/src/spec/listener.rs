@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gwanmun_config::{ByteSize, Spanned, Timespan};
+use gwanmun_config::{ByteSize, OneOrMany, Spanned, Timespan};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -33,15 +33,15 @@ pub struct ListenerSpec {
 pub struct ListenerTlsSpec {
     /// Certificates with their keys, chosen by the name the client asks for; the first serves everybody else.
     pub certificates: Vec<Spanned<CertificateSpec>>,
-    /// Authorities whose client certificates are accepted.
+    /// Authorities whose client certificates are accepted: files, each with one or more.
     #[serde(default)]
-    pub client_ca: Option<Spanned<PathBuf>>,
-    /// Whether a client certificate is asked for, and whether it must be there.
+    pub client_ca: OneOrMany<Spanned<PathBuf>>,
+    /// Whether a client certificate is asked for, whether it must be there, and who verifies it.
     #[serde(default)]
     pub client_auth: ClientAuth,
-    /// Revoked client certificates.
+    /// Revoked client certificates: files, each with one list or more.
     #[serde(default)]
-    pub crl: Option<Spanned<PathBuf>>,
+    pub crl: OneOrMany<Spanned<PathBuf>>,
 }
 
 /// What is asked of a client's certificate.
@@ -53,8 +53,10 @@ pub enum ClientAuth {
     None,
     /// It may be absent; if it is there it must be good.
     Optional,
-    /// It must be there.
+    /// It must be there and good.
     Required,
+    /// It may be absent or nobody's: the client proves that it has the key, and `client-cert` decides about the rest.
+    Unverified,
 }
 
 /// A certificate chain and its key, PEM.

@@ -39,6 +39,18 @@ gwanmun_core::names! {
         Connections = "connections",
         /// It did not begin with a PROXY header, or with one from somebody who may not send it.
         ProxyProtocol = "proxy-protocol",
+        /// The client had to show a certificate and showed none.
+        NoClientCertificate = "client-certificate-missing",
+        /// The client's certificate cannot be read.
+        ClientCertificateMalformed = "client-certificate-malformed",
+        /// The client's certificate comes from no authority that is trusted for it, or the client has not its key.
+        ClientCertificateUntrusted = "client-certificate-untrusted",
+        /// The client's certificate is not valid any more, or not yet.
+        ClientCertificateExpired = "client-certificate-expired",
+        /// The client's certificate was revoked, or nobody says that it was not.
+        ClientCertificateRevoked = "client-certificate-revoked",
+        /// The client's certificate is not one for clients, or cannot be accepted for another reason.
+        ClientCertificateUnfit = "client-certificate-unfit",
     }
 }
 

@@ -25,7 +25,15 @@ pub struct PrincipalMapSpec {
 impl PrincipalMapSpec {
     /// The map; mistakes go to `ground`.
     pub(super) fn build(&self, ground: &mut Ground<'_>) -> Option<PrincipalMap> {
-        let usual = PrincipalMap::default();
+        self.build_from(PrincipalMap::default(), ground)
+    }
+
+    /// The map, where what is not written is as usual for people.
+    pub(super) fn build_for_people(&self, ground: &mut Ground<'_>) -> Option<PrincipalMap> {
+        self.build_from(PrincipalMap::of_people(), ground)
+    }
+
+    fn build_from(&self, usual: PrincipalMap, ground: &mut Ground<'_>) -> Option<PrincipalMap> {
         let subject = pointer(self.subject.as_ref(), usual.subject, ground);
         let roles = pointer(self.roles.as_ref(), usual.roles, ground);
         let scope = pointer(self.scope.as_ref(), usual.scope, ground);

@@ -222,8 +222,13 @@ impl Exchanges {
     }
 }
 
-/// The token in the `Authorization` that was taken out of the request.
+/// The access token of the caller's session, or the token in the `Authorization` that was taken out of the request.
 fn bearer(exchange: &Exchange) -> Option<&str> {
+    if let Some(principal) = &exchange.principal
+        && principal.credential_kind() == "session"
+    {
+        return principal.token.as_ref().map(|token| token.expose().as_str());
+    }
     let (_, value) = exchange.consumed.iter().rev().find(|(name, _)| *name == AUTHORIZATION)?;
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();

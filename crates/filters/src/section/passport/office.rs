@@ -41,6 +41,8 @@ pub(super) struct Founding {
 pub struct PassportOffice {
     /// What memories know it by.
     number: u64,
+    /// What the gateway is for.
+    role: &'static str,
     mint: Mint,
     reuse: Duration,
     devices: DeviceHeaders,
@@ -88,6 +90,7 @@ impl PassportOffice {
         let tallies = ground.lasting.of(Tallies::default);
         Ok(Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
+            role: ground.role.unwrap_or("none"),
             mint: Mint::new(spec).map_err(|error| error.to_string())?,
             reuse,
             devices,
@@ -171,7 +174,12 @@ impl PassportOffice {
             },
             device: device_section,
             actor: actor(principal).map(Cow::Borrowed),
-            requester: Requester { address: exchange.client, trace_id: Some((&*trace_id).into()), ..alone.requester },
+            requester: Requester {
+                address: exchange.client,
+                role: Cow::Borrowed(self.role),
+                trace_id: Some((&*trace_id).into()),
+                ..alone.requester
+            },
             ..alone
         };
         let minted =

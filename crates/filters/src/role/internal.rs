@@ -1,0 +1,52 @@
+//! `role: internal`: colleagues, who log in once and reach tools that know nothing of logins.
+
+use gwanmun_config::Node;
+use gwanmun_proxy::Role;
+use gwanmun_proxy::Sections;
+use gwanmun_proxy::role::{Rules, Written};
+
+use super::credentials::{self, AUTHENTICATE};
+use super::{answers, audited, listeners, traces};
+
+/// The credential of this role.
+const SESSION: &str = "session";
+
+/// A gateway for colleagues.
+pub struct Internal;
+
+impl Role for Internal {
+    const NAME: &'static str = "internal";
+    const PURPOSE: &'static str =
+        "colleagues and their tools: one login, a session, the user told to the tool, an audit log";
+
+    fn sections(written: &Written<'_>) -> Vec<(&'static str, Node)> {
+        audited::otherwise(written)
+    }
+
+    fn impose(written: &Written<'_>, _: &Sections, rules: &mut Rules<'_>) {
+        listeners::refuse_cleartext("the cookie of a session would go without `Secure`", written, rules);
+        listeners::refuse_trust_in_everybody(written, rules);
+        traces::refuse_none(written, rules);
+        answers::refuse_early(&[AUTHENTICATE, "authorize"], written, rules);
+        audited::warn(written, rules);
+        credentials::refuse_anonymous(Self::NAME, written, rules);
+        refuse_lists_without_session(written, rules);
+        rules.at_the_door("csrf", None);
+        let example = "{issuer: URL, client-id: ID, client-secret: \"${file:PATH}\"}";
+        credentials::take_the_only(SESSION, "oidc", example, written, rules);
+        // With nothing given it lets in whoever is known.
+        rules.on_every_route("authorize", None);
+        rules.on_every_route("user-headers", None);
+    }
+}
+
+/// Refuses lists that know no session: a route behind one could not be reached by who has logged in.
+fn refuse_lists_without_session(written: &Written<'_>, rules: &mut Rules<'_>) {
+    for filter in credentials::authenticates(written) {
+        let listed = credentials::listed(filter);
+        if !listed.is_empty() && listed.iter().all(|entry| entry.kind != SESSION) {
+            let message = "this takes no session, which is how colleagues are known here";
+            rules.refuse(filter.span, message, "add `{session: NAME}` to `any`");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `role: secure`: partners and their machines, who come with certificates.
+
+use gwanmun_config::Node;
+use gwanmun_proxy::Role;
+use gwanmun_proxy::Sections;
+use gwanmun_proxy::role::{Rules, Written};
+
+use super::credentials::{self, AUTHENTICATE};
+use super::{answers, audited, listeners, traces};
+
+/// The credential of this role.
+const CLIENT_CERT: &str = "client-cert";
+
+/// A gateway for who comes with a certificate.
+pub struct Secure;
+
+impl Role for Secure {
+    const NAME: &'static str = "secure";
+    const PURPOSE: &'static str = "partners and their machines: certificates, a rule for every route, an audit log";
+
+    fn sections(written: &Written<'_>) -> Vec<(&'static str, Node)> {
+        audited::otherwise(written)
+    }
+
+    fn impose(written: &Written<'_>, _: &Sections, rules: &mut Rules<'_>) {
+        listeners::refuse_without_certificates(written, rules);
+        listeners::refuse_trust_in_everybody(written, rules);
+        traces::refuse_none(written, rules);
+        answers::refuse_early(&[AUTHENTICATE, "authorize"], written, rules);
+        audited::warn(written, rules);
+        credentials::refuse_anonymous(Self::NAME, written, rules);
+        refuse_other_credentials(written, rules);
+        for route in credentials::routes_without("authorize", written) {
+            let message = format!("route '{}' does not say who may: it has no 'authorize'", route.id.value);
+            let hint = "add `authorize: {acl: file:acl.yaml}`, or `authorize: {roles: [NAME]}`, to the route or to \
+                        `default-filters`";
+            rules.refuse(route.id.span, message, hint);
+        }
+        credentials::take_the_only(
+            CLIENT_CERT,
+            "certificates",
+            "{ca: FILE, user-from: [\"email:{user}@example\"]}",
+            written,
+            rules,
+        );
+    }
+}
+
+/// Refuses lists that take anything but certificates.
+fn refuse_other_credentials(written: &Written<'_>, rules: &mut Rules<'_>) {
+    for filter in credentials::authenticates(written) {
+        for entry in credentials::listed(filter) {
+            if entry.kind != CLIENT_CERT {
+                let message = format!("the role 'secure' takes certificates only, found '{}'", entry.kind);
+                rules.refuse(
+                    entry.span,
+                    message,
+                    "`any: [{client-cert: NAME}]`; other credentials are for `role: public`",
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One entry under `identity.certificates`: what is written, and every mistake in it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gwanmun_config::{OneOrMany, Span, Spanned};
+use gwanmun_identity::{
+    CertificateHeader, Certificates, CertificatesSettings, Proof, RevocationCheck, SanRule, Trusted, Unusable,
+};
+use gwanmun_proxy::Ground;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::file_reference::path_of;
+
+/// Users by their certificates.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CertificatesSpec {
+    /// Who vouches for users' certificates: files of authorities, PEM or DER.
+    ca: OneOrMany<Spanned<String>>,
+    /// What was revoked: files of revocation lists, PEM or DER.
+    #[serde(default)]
+    crl: OneOrMany<Spanned<String>>,
+    /// Whether a revocation list that is not overdue has to speak of a certificate, and of every authority on the way to
+    /// one that is trusted.
+    #[serde(default)]
+    crl_required: Option<Spanned<bool>>,
+    /// Where in the certificate's names (SAN) the user stands: `uri:spiffe://corp/user/{user}`, `dns:{user}.people.corp`,
+    /// `email:{user}@corp`. The first that fits decides.
+    user_from: OneOrMany<Spanned<String>>,
+    /// In which header trusted proxies write the certificate. The other one is not looked at; without this, both at once
+    /// are refused.
+    #[serde(default)]
+    header: Option<CertificateHeaderSpec>,
+    /// Whether the header has to have the certificate in it, and not only what the proxy says of it.
+    #[serde(default)]
+    require_certificate: bool,
+}
+
+/// A header in which a proxy writes its client's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateHeaderSpec {
+    /// `Client-Cert` and `Client-Cert-Chain` (RFC 9440).
+    ClientCert,
+    /// `X-Forwarded-Client-Cert`, as Envoy and Istio write it.
+    XForwardedClientCert,
+}
+
+impl CertificatesSpec {
+    /// Those called `name`; mistakes go to `ground`.
+    pub(super) fn build(self, name: &str, span: Span, ground: &mut Ground<'_>) -> Option<Arc<Certificates>> {
+        let trusted = self.trusted(span, ground);
+        let user_from = self.user_from(span, ground);
+        let revocation = match &self.crl_required {
+            Some(required) if required.value && self.crl.is_empty() => {
+                let message = "found no 'crl' beside 'crl-required': every certificate would be refused";
+                ground.refuse_with_hint(required.span, message, "crl: people.crl");
+                return None;
+            }
+            Some(required) if required.value => RevocationCheck::Required,
+            _ => RevocationCheck::WhereKnown,
+        };
+        let proof = if self.require_certificate { Proof::Certificate } else { Proof::CertificateOrWord };
+        let (trusted, user_from) = (trusted?, user_from?);
+        let header = self.header.map(|header| match header {
+            CertificateHeaderSpec::ClientCert => CertificateHeader::ClientCert,
+            CertificateHeaderSpec::XForwardedClientCert => CertificateHeader::XForwardedClientCert,
+        });
+        let settings = CertificatesSettings { name: name.to_owned(), trusted, revocation, user_from, proof, header };
+        Some(Arc::new(Certificates::new(settings, Arc::clone(ground.clock))))
+    }
+
+    fn trusted(&self, span: Span, ground: &mut Ground<'_>) -> Option<Trusted> {
+        let mut trusted = Trusted::default();
+        let now = ground.clock.wall();
+        let mut is_good = true;
+        for ca in &self.ca {
+            match read(ca, ground, |file| trusted.add_authorities(file)) {
+                Some(end) if end <= now => {
+                    ground.warn(ca.span, format!("an authority in '{}' is not valid any more", ca.value))
+                }
+                Some(_) => {}
+                None => is_good = false,
+            }
+        }
+        for crl in &self.crl {
+            match read(crl, ground, |file| trusted.add_revocation_lists(file)) {
+                Some(Some(overdue)) if overdue <= now => {
+                    ground.warn(crl.span, format!("a revocation list in '{}' is overdue", crl.value));
+                }
+                Some(_) => {}
+                None => is_good = false,
+            }
+        }
+        if self.ca.is_empty() {
+            ground.refuse_with_hint(
+                span,
+                "found no authority: nobody's certificate would be good",
+                "ca: people-ca.pem",
+            );
+            is_good = false;
+        }
+        is_good.then_some(trusted)
+    }
+
+    fn user_from(&self, span: Span, ground: &mut Ground<'_>) -> Option<Vec<SanRule>> {
+        let mut rules = Vec::new();
+        let mut is_good = true;
+        for written in &self.user_from {
+            match written.parse() {
+                Ok(rule) => rules.push(rule),
+                Err(why) => {
+                    ground.refuse_with_hint(
+                        written.span,
+                        format!("found '{}', {why}", written.value),
+                        "uri:spiffe://corp/user/{user}, dns:{user}.people.corp or email:{user}@corp",
+                    );
+                    is_good = false;
+                }
+            }
+        }
+        if self.user_from.is_empty() {
+            ground.refuse(span, "found no rule in 'user-from': no certificate would be anybody's");
+            is_good = false;
+        }
+        is_good.then_some(rules)
+    }
+}
+
+/// What `take` makes of the file that `value` names, with or without `file:`; mistakes go to `ground`.
+fn read<T>(
+    value: &Spanned<String>,
+    ground: &mut Ground<'_>,
+    take: impl FnOnce(&[u8]) -> Result<T, Unusable>,
+) -> Option<T> {
+    let path = path_of(value).unwrap_or_else(|| value.clone().map(PathBuf::from));
+    let shown = path.display();
+    let taken = match ground.reader.read(&path) {
+        Ok(file) => take(&file).map_err(|why| format!("'{shown}' cannot be used: {why}")),
+        Err(error) => Err(format!("cannot read '{shown}': {error}")),
+    };
+    taken.map_err(|why| ground.refuse(value.span, why)).ok()
+}
