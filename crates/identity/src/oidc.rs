@@ -195,11 +195,12 @@ impl Oidc {
     /// The token is not as expected, has been seen before, or somebody is not there.
     pub async fn log_out_by(&self, logout_token: &str) -> Result<(String, usize), Refusal> {
         let logout = self.provider.logout(logout_token).await?;
+        let whose = Whose { subject: logout.subject.as_deref(), sid: logout.sid.as_deref(), since: logout.issued };
+        // Ending twice ends no more than once, and the same token may come again where the store was lost in between.
+        let ended = self.sessions.end_all(&whose).await?;
         if !self.sessions.first_time("logout", &logout.id, logout.remembered).await? {
             return Err(provider::logout_replayed());
         }
-        let whose = Whose { subject: logout.subject.as_deref(), sid: logout.sid.as_deref(), since: logout.issued };
-        let ended = self.sessions.end_all(&whose).await?;
         Ok((logout.subject.or(logout.sid).unwrap_or_default(), ended))
     }
 
