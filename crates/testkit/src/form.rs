@@ -1,7 +1,48 @@
 //! Forms (`application/x-www-form-urlencoded`), read as a strict server reads them.
 
+use std::collections::BTreeSet;
+
+use crate::base64url;
+use crate::message::Message;
+
+/// Fields, each of them once.
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// The form that a request brings.
+    pub(crate) fn of(request: &Message) -> Option<Self> {
+        let is_form = request.header("content-type").as_deref() == Some("application/x-www-form-urlencoded");
+        if is_form { Self::read(&request.body) } else { None }
+    }
+
+    /// A query.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        let fields = fields(text)?;
+        let names: BTreeSet<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+        (names.len() == fields.len()).then_some(Self(fields))
+    }
+
+    /// The value of a field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Client id and secret of `Basic`, each encoded as in a form (RFC 6749, section 2.3.1).
+pub(crate) fn credentials(basic: &str) -> Option<(String, String)> {
+    let pair = String::from_utf8(base64url::decode_plain(basic.strip_prefix("Basic ")?)?).ok()?;
+    let (id, secret) = pair.split_once(':')?;
+    Some((decoded(id)?, decoded(secret)?))
+}
+
+/// As a value of a form or a query: only letters, digits and `-._~` as they are.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// The fields in their order; `None` where a name or a value is not what an encoder would have written.
-pub(crate) fn fields(body: &[u8]) -> Option<Vec<(String, String)>> {
+fn fields(body: &[u8]) -> Option<Vec<(String, String)>> {
     let text = std::str::from_utf8(body).ok()?;
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').and_then(|(name, value)| Some((decoded(name)?, decoded(value)?)))).collect()

@@ -1,75 +1,38 @@
 //! An authorization server of our own: it publishes keys, mints tokens, exchanges and introspects them, and tells about
-//! users. Tests rotate its keys, count its calls, hold its answers back, spoil them, and take the whole server down and up
-//! again on the same port.
+//! users. Tests rotate its keys, and do to its endpoints what they like.
 
-mod answer;
 mod forgeries;
 mod protocol;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
 
-pub use answer::Answer;
 use protocol::Protocol;
 
-use crate::body::Reply;
-use crate::message::Message;
-use crate::patience::patiently;
+use crate::claims::unique;
+use crate::endpoints::{Endpoints, Paths};
 use crate::token_key::{TokenKey, overlaid};
 
-/// The endpoints by the names that tests call them.
-const ENDPOINTS: [&str; 5] = ["discovery", "jwks", "token", "introspect", "user"];
+const PATHS: Paths = &[
+    ("discovery", "/.well-known/openid-configuration"),
+    ("discovery", "/.well-known/oauth-authorization-server"),
+    ("jwks", "/jwks"),
+    ("token", "/token"),
+    ("introspect", "/introspect"),
+    ("user", "/users/"),
+];
 
 /// A running authorization server on a loopback port; dropped, it ends.
 ///
-/// Endpoints go by name: `discovery`, `jwks`, `token`, `introspect`, `user`. There is a client `gw` with the secret
-/// `gw-secret` that may have the scopes `orders.read` and `orders.write`, a user `u1`, and a key `k1` for ES256.
+/// Its [`Endpoints`] are `discovery`, `jwks`, `token`, `introspect`, `user`; a user's id follows the URL of the last. There
+/// is a client `gw` with the secret `gw-secret` that may have the scopes `orders.read` and `orders.write`, a user `u1`, and
+/// a key `k1` for ES256.
 pub struct Issuer {
-    address: SocketAddr,
-    /// Keeps the port for us while the server is down.
-    _reserved: TcpSocket,
-    shared: Arc<Shared>,
-    server: Mutex<Option<Server>>,
-}
-
-/// Answers of an endpoint are held back until this is dropped.
-pub struct Held {
-    shared: Arc<Shared>,
-    endpoint: &'static str,
-}
-
-struct Server {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-struct Shared {
-    protocol: Mutex<Protocol>,
-    scripted: Mutex<BTreeMap<&'static str, Scripted>>,
-    received: watch::Sender<Vec<(&'static str, Message)>>,
-    holds: watch::Sender<BTreeMap<&'static str, usize>>,
-}
-
-/// What an endpoint is told to answer.
-#[derive(Default)]
-struct Scripted {
-    next: VecDeque<Answer>,
-    then: Option<Answer>,
+    endpoints: Endpoints,
+    protocol: Arc<Mutex<Protocol>>,
 }
 
 impl Issuer {
@@ -80,49 +43,23 @@ impl Issuer {
 
     /// With these keys; the first signs.
     pub async fn with_keys(keys: impl Into<Vec<TokenKey>>) -> Self {
-        let reserved = TcpSocket::new_v4().unwrap();
-        reserved.set_reuseaddr(true).unwrap();
-        reserved.bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let address = reserved.local_addr().unwrap();
         let scopes = ["orders.read", "orders.write"].map(str::to_owned).to_vec();
-        let protocol = Protocol {
-            url: format!("http://{address}"),
+        let protocol = Arc::new(Mutex::new(Protocol {
+            url: String::new(),
             keys: keys.into(),
             published: None,
             clients: BTreeMap::from([("gw".to_owned(), ("gw-secret".to_owned(), scopes))]),
             opaque: BTreeMap::new(),
             revoked: BTreeSet::new(),
             users: BTreeMap::from([("u1".to_owned(), json!({"user": {"id": "u1"}, "roles": ["member"]}))]),
-        };
-        let shared = Shared {
-            protocol: Mutex::new(protocol),
-            scripted: Mutex::default(),
-            received: watch::Sender::default(),
-            holds: watch::Sender::default(),
-        };
-        let issuer = Self { address, _reserved: reserved, shared: Arc::new(shared), server: Mutex::new(None) };
-        issuer.up().await;
-        issuer
-    }
-
-    /// Its identifier, `iss`: `http://127.0.0.1:PORT`.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The URL of an endpoint. That of `user` ends in `/users/`; the user's id follows.
-    pub fn endpoint(&self, endpoint: &str) -> String {
-        let path = match known(endpoint) {
-            "discovery" => ".well-known/openid-configuration",
-            "user" => "users/",
-            other => other,
-        };
-        format!("http://{}/{path}", self.address)
+        }));
+        let answering = Arc::clone(&protocol);
+        let endpoints = Endpoints::start(PATHS, |url| {
+            answering.lock().unwrap().url = url;
+            move |endpoint, message| answering.lock().unwrap().answer(endpoint, message)
+        })
+        .await;
+        Self { endpoints, protocol }
     }
 
     /// A token that is good now, with these claims in place of the usual `iss`, `sub` (`u1`), `aud` (`gateway`), `iat`,
@@ -153,7 +90,7 @@ impl Issuer {
     /// `active` among them; null takes one away.
     pub fn opaque(&self, claims: Value) -> String {
         let mut protocol = self.protocol();
-        let token = protocol::unique();
+        let token = unique();
         let known = json!({"active": true, "token_type": "Bearer", "client_id": "app", "scope": "orders.read"});
         let known = overlaid(known, protocol.claims(json!({})));
         protocol.opaque.insert(token.clone(), overlaid(known, claims));
@@ -200,134 +137,15 @@ impl Issuer {
         self.protocol().users.insert(id.to_owned(), told);
     }
 
-    /// Answers every call of an endpoint so from now on.
-    pub fn answer(&self, endpoint: &str, answer: Answer) {
-        self.shared.scripted.lock().unwrap().entry(known(endpoint)).or_default().then = Some(answer);
-    }
-
-    /// Answers one call of an endpoint so, after others that were told before.
-    pub fn answer_once(&self, endpoint: &str, answer: Answer) {
-        self.shared.scripted.lock().unwrap().entry(known(endpoint)).or_default().next.push_back(answer);
-    }
-
-    /// Holds the answers of an endpoint back; calls are received and counted.
-    pub fn hold(&self, endpoint: &str) -> Held {
-        let endpoint = known(endpoint);
-        self.shared.holds.send_modify(|holds| *holds.entry(endpoint).or_default() += 1);
-        Held { shared: Arc::clone(&self.shared), endpoint }
-    }
-
-    /// How many calls of an endpoint have arrived, answered or not.
-    pub fn calls(&self, endpoint: &str) -> usize {
-        self.requests(endpoint).len()
-    }
-
-    /// The calls of an endpoint so far.
-    pub fn requests(&self, endpoint: &str) -> Vec<Message> {
-        let endpoint = known(endpoint);
-        let received = self.shared.received.borrow();
-        received.iter().filter(|(other, _)| *other == endpoint).map(|(_, message)| message.clone()).collect()
-    }
-
-    /// Waits until so many calls of an endpoint have arrived.
-    pub async fn called(&self, endpoint: &str, calls: usize) {
-        let endpoint = known(endpoint);
-        let mut received = self.shared.received.subscribe();
-        let enough =
-            |received: &Vec<(&str, Message)>| received.iter().filter(|(other, _)| *other == endpoint).count() >= calls;
-        patiently("calls of the issuer", received.wait_for(enough)).await.expect("the issuer lives");
-    }
-
-    /// Closes every connection and the port.
-    pub async fn down(&self) {
-        let server = self.server.lock().unwrap().take();
-        if let Some(server) = server {
-            let _ = server.stop.send(());
-            let _ = server.task.await;
-        }
-    }
-
-    /// Listens on the same port again, with all it knew.
-    pub async fn up(&self) {
-        self.down().await;
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(self.address).unwrap();
-        let listener = socket.listen(1024).unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, Arc::clone(&self.shared), stopped));
-        *self.server.lock().unwrap() = Some(Server { stop, task });
-    }
-
     fn protocol(&self) -> MutexGuard<'_, Protocol> {
-        self.shared.protocol.lock().unwrap()
+        self.protocol.lock().unwrap()
     }
 }
 
-impl Held {
-    /// Lets the answers go.
-    pub fn release(self) {}
-}
+impl Deref for Issuer {
+    type Target = Endpoints;
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        let endpoint = self.endpoint;
-        self.shared.holds.send_modify(|holds| *holds.entry(endpoint).or_default() -= 1);
+    fn deref(&self) -> &Endpoints {
+        &self.endpoints
     }
-}
-
-fn known(endpoint: &str) -> &'static str {
-    let found = ENDPOINTS.into_iter().find(|other| *other == endpoint);
-    found.unwrap_or_else(|| panic!("the issuer has no endpoint {endpoint}, only {ENDPOINTS:?}"))
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(serve(stream, Arc::clone(&shared)));
-                }
-            }
-            Some(_) = connections.join_next() => {}
-            // Told to, or nobody is left to tell.
-            _ = &mut stopped => break,
-        }
-    }
-    drop(listener);
-    connections.shutdown().await;
-}
-
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let Ok(socket) = stream.as_fd().try_clone_to_owned() else { return };
-    let socket = Arc::new(socket);
-    let service = service_fn(move |request| respond(Arc::clone(&shared), Arc::clone(&socket), request));
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-}
-
-async fn respond(shared: Arc<Shared>, socket: Arc<OwnedFd>, request: Request<Incoming>) -> io::Result<Response<Reply>> {
-    let endpoint = match request.uri().path() {
-        "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server" => "discovery",
-        "/jwks" => "jwks",
-        "/token" => "token",
-        "/introspect" => "introspect",
-        path if path.starts_with("/users/") => "user",
-        _ => return Ok(Response::builder().status(404).body(Reply::empty()).unwrap()),
-    };
-    let Some(message) = Message::received(request).await else { return Err(io::ErrorKind::UnexpectedEof.into()) };
-    shared.received.send_modify(|received| received.push((endpoint, message.clone())));
-    let mut holds = shared.holds.subscribe();
-    let _ = holds.wait_for(|holds| holds.get(endpoint).is_none_or(|holds| *holds == 0)).await;
-    let answer = {
-        let mut scripted = shared.scripted.lock().unwrap();
-        let scripted = scripted.entry(endpoint).or_default();
-        scripted.next.pop_front().or_else(|| scripted.then.clone()).unwrap_or_else(Answer::usual)
-    };
-    let response = answer.response(|| shared.protocol.lock().unwrap().answer(endpoint, &message));
-    response.ok_or_else(|| {
-        // With this a close is a reset.
-        let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-        io::ErrorKind::ConnectionReset.into()
-    })
 }

@@ -32,6 +32,7 @@ mod proxying;
 mod real_clients;
 mod relay_headers;
 mod reload;
+mod sessions;
 mod streaming;
 mod tls;
 mod under_load;

@@ -2,13 +2,12 @@
 //! token exchange (RFC 8693), introspection (RFC 7662), users. Strict, so that a client's mistake shows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use crate::base64url;
-use crate::form;
+use crate::claims::{now, unique};
+use crate::endpoints::Answer;
+use crate::form::{self, Form};
 use crate::jws::Jws;
 use crate::message::Message;
 use crate::token_key::{TokenKey, overlaid};
@@ -88,17 +87,10 @@ impl Protocol {
     /// The form of a request and the client that it proves to come from.
     fn form(&self, request: &Message) -> Result<(String, Form), Answer> {
         let invalid = || Answer::error(400, "invalid_request");
-        if request.header("content-type").as_deref() != Some("application/x-www-form-urlencoded") {
-            return Err(invalid());
-        }
-        let form = Form(form::fields(&request.body).ok_or_else(invalid)?);
-        let names: BTreeSet<&str> = form.0.iter().map(|(name, _)| name.as_str()).collect();
-        if names.len() != form.0.len() {
-            return Err(invalid());
-        }
+        let form = Form::of(request).ok_or_else(invalid)?;
         let (id, secret) = match (request.header("authorization"), form.field("client_secret")) {
             (Some(_), Some(_)) => return Err(invalid()),
-            (Some(basic), None) => credentials(&basic).ok_or_else(invalid)?,
+            (Some(basic), None) => form::credentials(&basic).ok_or_else(invalid)?,
             (None, Some(secret)) => (form.field("client_id").unwrap_or_default().to_owned(), secret.to_owned()),
             (None, None) => Default::default(),
         };
@@ -188,29 +180,4 @@ impl Protocol {
         let user = user.and_then(|user| self.users.get(&user));
         user.cloned().ok_or_else(|| Answer::error(404, "unknown_user"))
     }
-}
-
-struct Form(Vec<(String, String)>);
-
-impl Form {
-    fn field(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// Client id and secret, each encoded as in a form (RFC 6749, section 2.3.1).
-fn credentials(basic: &str) -> Option<(String, String)> {
-    let pair = String::from_utf8(base64url::decode_plain(basic.strip_prefix("Basic ")?)?).ok()?;
-    let (id, secret) = pair.split_once(':')?;
-    Some((form::decoded(id)?, form::decoded(secret)?))
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-pub(super) fn unique() -> String {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).unwrap();
-    base64url::encode(&bytes)
 }

@@ -258,10 +258,12 @@ impl OidcSpec {
             return None;
         }
         if !store.is_written_shared() {
-            ground.warn(
-                span,
-                "'store' is memory: sessions are known to this process only, which is for a single replica, and end with it",
+            // Not at its place: the line could have the secret in it, and the log is read by many.
+            let message = format!(
+                "'store' is memory: sessions of identity.oidc.{name} are known to this process only, which is for a single replica, \
+                 and end with it"
             );
+            ground.warn(Span::NOWHERE, message);
         }
         let written = [&self.paths.callback, &self.paths.logout, &self.paths.backchannel];
         let written = written.map(|path| (path.value.clone(), or(path.span, span)));

@@ -1,4 +1,4 @@
-//! What an endpoint of the issuer answers when it is not to answer as usual.
+//! What an endpoint answers when it is not to answer as usual.
 
 use http::{HeaderName, HeaderValue, Response};
 use serde_json::{Value, json};
@@ -8,12 +8,12 @@ use crate::body::Reply;
 /// An answer of an endpoint, good or bad.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    pub(super) kind: Kind,
+    kind: Kind,
     fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Kind {
+enum Kind {
     Usual,
     Whole { status: u16, body: Vec<u8> },
     Truncated,
@@ -82,7 +82,7 @@ impl Answer {
     }
 
     /// This as a response; `usual` says what the endpoint says usually. `None` for a reset.
-    pub(super) fn response(self, usual: impl FnOnce() -> Self) -> Option<Response<Reply>> {
+    pub(crate) fn response(self, usual: impl FnOnce() -> Self) -> Option<Response<Reply>> {
         let mut response = match self.kind {
             Kind::Reset => return None,
             Kind::Usual => usual().response(Self::usual)?,

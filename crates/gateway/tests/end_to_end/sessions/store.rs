@@ -1,0 +1,188 @@
+//! What becomes of sessions when something goes away: the store, the provider, the configuration, the gateway itself.
+
+use std::time::{Duration, Instant};
+
+use gwanmun_testkit::{Browser, Gateway, Page, Redis, RedisSentinels, eventually};
+
+use super::{A, More, World, answered, move_to, session, status, until_status};
+
+/// A gateway that keeps its sessions in Redis.
+async fn with_store(world: &World, redis: &Redis, policy: &str) -> Gateway {
+    let top = format!("store: {{url: 'redis://{}', timeout: 200ms}}\n", redis.place());
+    let oidc = format!("on-store-error: {policy}");
+    world.gateway(More { top: &top, oidc: &oidc, session: "cache: 100ms" }).await
+}
+
+/// Longer than any worker believes what it read before.
+const UNBELIEVED: Duration = Duration::from_millis(600);
+
+/// Statuses of a running session for so long, without repetitions; no answer may take longer than a second.
+async fn goes_on(browser: &Browser, time: Duration) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        let begin = Instant::now();
+        statuses.push(status(browser, &format!("{A}/")).await);
+        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    }
+    statuses.dedup();
+    statuses
+}
+
+/// Nobody logs in: neither is a login begun, nor one ended that was begun before.
+async fn nobody_logs_in(world: &World, gateway: &Gateway, began: &Page, browser: &Browser) {
+    let begin = Instant::now();
+    let page = world.browser(gateway).visit(&format!("{A}/")).await;
+    let took = begin.elapsed();
+    println!("a login that cannot begin is answered after {took:?}");
+    assert_eq!(page.status(), 503, "{page:?}");
+    assert!(page.answer.header("retry-after").is_some() && page.answer.header("set-cookie").is_none(), "{page:?}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let begin = Instant::now();
+    let page = browser.follow(began).await;
+    println!("a login that cannot end is answered after {:?}", begin.elapsed());
+    assert_eq!(page.status(), 503, "{page:?}");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert_eq!(session(browser, A), None);
+}
+
+/// What running sessions and new logins meet while the store is paused, killed, and back.
+async fn a_store_is_lost(policy: &str, running: &[u16]) {
+    let (world, mut redis) = (World::start().await, Redis::start().await);
+    let gateway = with_store(&world, &redis, policy).await;
+    let ann = world.browser_of("ann", &gateway).await;
+    let (late, later) = (world.browser(&gateway), world.browser(&gateway));
+    let began = [answered(&late, &format!("{A}/")).await, answered(&later, &format!("{A}/")).await];
+    redis.pause();
+    assert_eq!(goes_on(&ann, UNBELIEVED).await.last(), running.last(), "{policy}, paused");
+    nobody_logs_in(&world, &gateway, &began[0], &late).await;
+    redis.resume();
+    until_status(&ann, &format!("{A}/"), 200).await;
+    redis.kill();
+    assert_eq!(goes_on(&ann, UNBELIEVED).await.last(), running.last(), "{policy}, killed");
+    nobody_logs_in(&world, &gateway, &began[1], &later).await;
+    // It comes back empty: sessions that it held are no more, whatever went on without it.
+    redis.restart().await;
+    let browser = world.browser(&gateway);
+    eventually("logins again", async || (browser.open(&format!("{A}/")).await.status() == 200).then_some(())).await;
+    until_status(&ann, &format!("{A}/"), 401).await;
+}
+
+#[tokio::test]
+async fn where_the_store_must_be_there_running_sessions_wait_for_it() {
+    a_store_is_lost("deny", &[503]).await;
+}
+
+#[tokio::test]
+async fn where_sessions_may_be_local_running_ones_go_on_without_the_store() {
+    a_store_is_lost("local", &[200]).await;
+}
+
+#[tokio::test]
+async fn where_sessions_may_pass_running_ones_go_on_without_the_store() {
+    a_store_is_lost("allow", &[200]).await;
+}
+
+#[tokio::test]
+async fn without_the_store_a_session_that_nobody_knows_opens_nothing() {
+    for policy in ["deny", "local", "allow"] {
+        let (world, mut redis) = (World::start().await, Redis::start().await);
+        let gateway = with_store(&world, &redis, policy).await;
+        redis.kill();
+        let browser = world.browser(&gateway);
+        assert!(browser.plant(A, &format!("__Host-gwanmun={}; Path=/; Secure", "A".repeat(43))));
+        let status = status(&browser, &format!("{A}/")).await;
+        assert!(matches!(status, 401 | 503), "{policy}: {status}");
+        assert_eq!(world.tool.requests(), 0, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_keeps_sessions_and_logins_that_have_begun() {
+    let world = World::start().await;
+    let gateway = world.gateway(More::default()).await;
+    let ann = world.browser_of("ann", &gateway).await;
+    let browser = world.browser(&gateway);
+    let began = answered(&browser, &format!("{A}/x")).await;
+    let changed = world.configuration(More::default()).replace("X-User: /subject", "X-Person: /subject");
+    gateway.reconfigure(&changed).await;
+    assert_eq!(status(&ann, &format!("{A}/")).await, 200);
+    assert_eq!(world.tool.received(1).await.header("x-person").as_deref(), Some("ann"));
+    assert_eq!(browser.follow(&began).await.location().as_deref(), Some("https://a.test/x"));
+    assert_eq!(world.provider.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_sessions_that_are_in_the_store_and_no_others() {
+    let (world, redis) = (World::start().await, Redis::start().await);
+    let store = format!("store: 'redis://{}'\n", redis.place());
+    for (top, wanted) in [(store.as_str(), 200), ("", 401)] {
+        let more = More { top, ..More::default() };
+        let gateway = world.gateway(more).await;
+        let mut ann = world.browser_of("ann", &gateway).await;
+        assert_eq!(gateway.stop().await, 0);
+        let gateway = world.gateway(more).await;
+        move_to(&gateway, &mut ann);
+        assert_eq!(status(&ann, &format!("{A}/")).await, wanted, "{top}");
+        // The provider remembers, so that the user need not log in.
+        let logins = world.provider.logins();
+        assert_eq!(ann.open(&format!("{A}/")).await.status(), 200);
+        assert_eq!(world.provider.logins(), logins);
+    }
+}
+
+#[tokio::test]
+async fn while_the_provider_is_down_a_session_lasts_for_its_grace() {
+    let world = World::start().await;
+    for (grace, wanted) in [("5m", 200), ("0s", 503)] {
+        world.provider.behave(|manners| manners.access = Some(Duration::from_secs(1)));
+        let session = format!("grace: {grace}, cache: 0s");
+        let gateway = world.gateway(More { session: &session, ..More::default() }).await;
+        let browser = world.browser_of("ann", &gateway).await;
+        world.provider.down().await;
+        assert_eq!(goes_on(&browser, Duration::from_millis(1300)).await.last(), Some(&wanted), "{grace}");
+        if wanted == 503 {
+            gateway.access_line(|line| line["fault_reason"] == "provider-unavailable").await;
+        }
+        world.provider.behave(|manners| manners.access = Some(Duration::from_secs(300)));
+        world.provider.up().await;
+        until_status(&browser, &format!("{A}/"), 200).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_refresh_token_and_lasts_without_one() {
+    let world = World::start().await;
+    world.provider.behave(|manners| manners.access = Some(Duration::from_secs(1)));
+    let gateway = world.gateway(More::default()).await;
+    let ann = world.browser_of("ann", &gateway).await;
+    world.provider.behave(|manners| manners.refresh_tokens = false);
+    let bob = world.browser_of("bob", &gateway).await;
+    world.provider.revoke();
+    until_status(&ann, &format!("{A}/"), 401).await;
+    assert_eq!((status(&ann, &format!("{A}/")).await, world.provider.refreshes()), (401, 1));
+    assert_eq!(goes_on(&bob, Duration::from_millis(1100)).await, [200]);
+    assert_eq!(world.provider.refreshes(), 1);
+}
+
+#[tokio::test]
+#[ignore = "a failover takes seconds: cargo xtask test --full"]
+async fn sessions_survive_a_failover_of_the_store() {
+    let world = World::start().await;
+    let mut sentinels = RedisSentinels::start().await;
+    let top = format!("store: {{url: '{}', timeout: 200ms}}\n", sentinels.url());
+    let more = More { top: &top, oidc: "on-store-error: local", session: "cache: 100ms" };
+    let gateway = world.gateway(more).await;
+    let ann = world.browser_of("ann", &gateway).await;
+    sentinels.replica.until(&["INFO", "replication"], &["master_link_status:up"]).await;
+    sentinels.master.kill();
+    let begin = Instant::now();
+    let browser = world.browser(&gateway);
+    eventually("a login by way of the new master", async || {
+        assert_eq!(status(&ann, &format!("{A}/")).await, 200);
+        (browser.open(&format!("{A}/")).await.status() == 200).then_some(())
+    })
+    .await;
+    println!("logins were back {:?} after the master was killed", begin.elapsed());
+    assert_eq!(status(&ann, &format!("{A}/")).await, 200);
+}
