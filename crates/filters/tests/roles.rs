@@ -75,7 +75,7 @@ fn what_an_own_role_refuses_is_told_with_the_place_of_the_role() {
  --> gw.yaml:2:15
   |
 1 | role: kiosk
-  |       ----- role kiosk asks for it
+  |       ----- not in this role
 2 | routes: [{id: other, upstream: 'http://a:1'}]
   |               ^^^^^
   |

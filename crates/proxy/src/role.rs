@@ -105,11 +105,13 @@ impl<'a> Written<'a> {
 #[derive(Debug)]
 pub struct Rules<'d> {
     span: Span,
-    because: String,
     pub(crate) door: Vec<Addition>,
     pub(crate) routes: Vec<Addition>,
     diagnostics: &'d mut Diagnostics,
 }
+
+/// Why something that is good elsewhere is a mistake.
+const NOT_HERE: &str = "not in this role";
 
 /// A filter that a role adds.
 #[derive(Debug, Clone)]
@@ -119,9 +121,8 @@ pub(crate) struct Addition {
 }
 
 impl<'d> Rules<'d> {
-    pub(crate) fn of(role: &str, span: Span, diagnostics: &'d mut Diagnostics) -> Self {
-        let because = format!("role {role} asks for it");
-        Self { span, because, door: Vec::new(), routes: Vec::new(), diagnostics }
+    pub(crate) fn of(span: Span, diagnostics: &'d mut Diagnostics) -> Self {
+        Self { span, door: Vec::new(), routes: Vec::new(), diagnostics }
     }
 
     /// Has a filter stand at the door, before all others, in the order of these calls. One of the same name that is written
@@ -145,7 +146,7 @@ impl<'d> Rules<'d> {
         let mistake = Diagnostic::error(message, span).with_hint(hint);
         self.diagnostics.push(match span == self.span {
             true => mistake,
-            false => mistake.with_related(self.span, &*self.because),
+            false => mistake.with_related(self.span, NOT_HERE),
         });
     }
 

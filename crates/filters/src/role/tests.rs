@@ -125,12 +125,14 @@ fn what_could_not_be_read_is_not_missed() {
     let said = judged("role: secure\ntrusted-proxies: [10.0.0.1]\nroutes:\n  - id: a\n    filters: [authorize\n");
     assert!(said.said.iter().all(|line| !line.contains("authorize'")), "{:#?}", said.said);
     // A filter whose name is a slip.
-    let text = format!(
-        "role: secure\ntrusted-proxies: [10.0.0.1]\n{}routes: [{{id: a, filters: [authorise], upstream: 'http://a:1'}}]",
-        stand_ins::IDENTITY
-    );
-    let said = judged(&text);
-    assert!(said.only().contains("unknown filter 'authorise'"), "{}", said.only());
+    let head = format!("role: secure\ntrusted-proxies: [10.0.0.1]\n{}", stand_ins::IDENTITY);
+    for rest in [
+        "routes: [{id: a, filters: [authorise], upstream: 'http://a:1'}]",
+        "default-filters: [authorise]\nroutes: [{id: a, upstream: 'http://a:1'}]",
+    ] {
+        let said = judged(&format!("{head}{rest}"));
+        assert!(said.only().contains("unknown filter 'authorise'"), "{}", said.only());
+    }
 }
 
 #[test]

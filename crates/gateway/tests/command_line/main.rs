@@ -15,6 +15,7 @@ mod explain;
 mod filters;
 mod messages;
 mod pipe;
+mod roles;
 mod routes;
 mod schema;
 mod test;

@@ -30,7 +30,10 @@ fn every_key_is_documented() {
     assert!(keys.len() > 40, "only {} keys", keys.len());
     let text = ["configuration.md", "identity.md", "sessions.md", "passport.md"].map(document_text).concat();
     let missing: Vec<_> = keys.iter().filter(|key| !text.contains(&format!("`{key}`"))).collect();
-    assert!(missing.is_empty(), "none of configuration.md, identity.md, sessions.md and passport.md speaks of {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "none of configuration.md, identity.md, sessions.md and passport.md speaks of {missing:?}"
+    );
 }
 
 #[test]

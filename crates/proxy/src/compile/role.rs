@@ -40,13 +40,12 @@ pub(super) fn chosen<'a>(
 ) -> Option<Chosen<'a>> {
     let role = spec.role.as_ref()?;
     let item = context.catalog.role(role, diagnostics)?;
-    let route = |route: &'a gwanmun_config::Spanned<RouteSpec>| {
-        let all_known = route.filters.iter().all(|piece| written(piece, context).is_some());
-        WrittenRoute {
-            id: &route.id,
-            filters: route.filters.iter().filter_map(|piece| written(piece, context)).collect(),
-            is_whole: all_known && !diagnostics.has_error_in(route.span),
-        }
+    let all_known = |pieces: &'a [Piece]| pieces.iter().all(|piece| written(piece, context).is_some());
+    let shared_known = all_known(&spec.filters) && all_known(&spec.default_filters);
+    let route = |route: &'a gwanmun_config::Spanned<RouteSpec>| WrittenRoute {
+        id: &route.id,
+        filters: route.filters.iter().filter_map(|piece| written(piece, context)).collect(),
+        is_whole: shared_known && all_known(&route.filters) && !diagnostics.has_error_in(route.span),
     };
     let list = |pieces: &'a [Piece]| pieces.iter().filter_map(|piece| written(piece, context)).collect();
     let written = Written {
@@ -73,7 +72,7 @@ impl Chosen<'_> {
 
     /// What the role asks for; contradictions are told.
     pub(super) fn impose(&self, sections: &Sections, diagnostics: &mut Diagnostics) -> Imposed {
-        let mut rules = Rules::of(self.item.name, self.written.span, diagnostics);
+        let mut rules = Rules::of(self.written.span, diagnostics);
         (self.item.impose)(&self.written, sections, &mut rules);
         Imposed { role: Some(self.item.name), door: rules.door, routes: rules.routes }
     }

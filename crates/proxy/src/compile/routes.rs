@@ -28,8 +28,6 @@ pub(super) fn compile(
     upstreams: &mut Upstreams,
     diagnostics: &mut Diagnostics,
 ) -> (Option<Router>, Vec<Route>) {
-    // What a role adds is the same on every route.
-    let without_variables = parts;
     let mut ordered: Vec<&Spanned<RouteSpec>> = spec.routes.iter().collect();
     ordered.sort_by_key(|route| route.order);
     let (mut matchers, mut routes) = (Vec::with_capacity(ordered.len()), Vec::with_capacity(ordered.len()));
@@ -42,13 +40,15 @@ pub(super) fn compile(
             Some(matcher) => matcher.variables(),
             None => names_in(&route.predicates),
         };
-        let parts = parts.capturing(&variables).in_route(&route.id);
+        // What a role adds knows nothing of variables, and so is the same on every route.
+        let without_variables = parts.in_route(&route.id);
+        let parts = without_variables.capturing(&variables);
         let mut planned = filters.defaults(&spec.default_filters, &parts, &route.id, diagnostics);
         let before = diagnostics.len();
         planned.extend(filters.of(&route.filters, &parts, diagnostics));
         let filters_are_good = diagnostics.len() == before;
         let is_bare = planned.is_empty();
-        filters.add_to_route(&mut planned, &[&spec.default_filters, &route.filters], without_variables, diagnostics);
+        filters.add_to_route(&mut planned, &[&spec.default_filters, &route.filters], &without_variables, diagnostics);
         let upstream = route.upstream.as_ref().and_then(|upstream| upstreams.place(upstream, diagnostics));
         if route.upstream.is_none()
             && is_bare
