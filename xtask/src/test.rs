@@ -31,6 +31,7 @@ const SLOW_TOOLS: &[Tool] = &[
     tool("nginx", "nginx"),
     tool("haproxy", "haproxy"),
     tool("slowhttptest", "slowhttptest"),
+    tool("chromium", "chromium"),
     tool("glewlwyd", "glewlwyd"),
     tool("glewlwyd", "dbconfig-sqlite3"),
     tool("sqlite3", "sqlite3"),

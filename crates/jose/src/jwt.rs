@@ -13,7 +13,7 @@ use crate::key::{JwkSet, VerifyingKey};
 use numeric_date::numeric_date;
 pub use refusal::Refusal;
 
-/// What is expected of a token. `exp` is always wanted.
+/// What is expected of a token. Its end is always wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Expect {
     /// `iss` must be one of these; empty: anything, also none.
@@ -28,6 +28,8 @@ pub struct Expect {
     pub required: Vec<String>,
     /// The most that may lie between `iat`, which is wanted then, and `exp`.
     pub longest_life: Option<Duration>,
+    /// How long after `iat` a token without `exp` ends; `None`: `exp` is wanted.
+    pub life_without_exp: Option<Duration>,
     /// Whether `sub` is wanted.
     pub subject: Subject,
 }
@@ -113,7 +115,12 @@ impl Expect {
     /// `iat` and `exp`, if the token may be used now (RFC 7519 sections 4.1.4 to 4.1.6).
     fn times(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<(Option<SystemTime>, SystemTime), Refusal> {
         let time = |name| claims.get(name).map(|value| numeric_date(value).ok_or(Refusal::BadClaim)).transpose();
-        let expires = time("exp")?.ok_or(Refusal::MissingExpiry)?;
+        let issued = time("iat")?;
+        let expires = match (time("exp")?, self.life_without_exp, issued) {
+            (Some(expires), ..) => expires,
+            (None, Some(life), Some(issued)) => issued.checked_add(life).ok_or(Refusal::BadClaim)?,
+            _ => return Err(Refusal::MissingExpiry),
+        };
         let is_past = |moment: SystemTime| moment.checked_add(self.leeway).is_some_and(|end| end <= now);
         let is_future = |moment: SystemTime| now.checked_add(self.leeway).is_some_and(|latest| moment > latest);
         if is_past(expires) {
@@ -122,7 +129,6 @@ impl Expect {
         if time("nbf")?.is_some_and(is_future) {
             return Err(Refusal::NotYetValid);
         }
-        let issued = time("iat")?;
         if issued.is_some_and(is_future) {
             return Err(Refusal::IssuedInFuture);
         }
@@ -177,6 +183,7 @@ mod tests {
             leeway: Duration::from_secs(30),
             required: Vec::new(),
             longest_life: None,
+            life_without_exp: None,
             subject: Subject::Wanted,
         }
     }
@@ -241,6 +248,25 @@ mod tests {
         assert_eq!(outcome(with("iat", json!(NOW - 6))), Err(Refusal::LivesTooLong));
         assert_eq!(outcome(with("exp", json!(NOW - 10))), Ok(()));
         assert_eq!(outcome(without("iat")), Err(Refusal::MissingClaim));
+    }
+
+    #[test]
+    fn a_token_without_exp_may_end_some_time_after_iat() {
+        let expect = Expect { life_without_exp: Some(Duration::from_secs(120)), ..expect() };
+        let verified = |iat: Value| {
+            let claims = json!({"iss": "https://idp.example", "aud": "gateway", "sub": "u1", "iat": iat});
+            verify(&expect, None, &claims.to_string()).map(|verified| verified.expires)
+        };
+        assert_eq!(verified(json!(NOW - 149)), Ok(at(NOW - 29)));
+        assert_eq!(verified(json!(NOW - 150)), Err(Refusal::Expired));
+        assert_eq!(verified(json!(NOW + 31)), Err(Refusal::IssuedInFuture));
+        assert_eq!(verified(json!(null)), Err(Refusal::BadClaim));
+        let outcome = |claims: Value| verify(&expect, None, &claims.to_string()).map(|_| ());
+        assert_eq!(outcome(with("exp", json!(null))), Err(Refusal::BadClaim));
+        assert_eq!(outcome(with("exp", json!(NOW - 30))), Err(Refusal::Expired));
+        let mut neither = without("exp");
+        neither.as_object_mut().unwrap().remove("iat");
+        assert_eq!(outcome(neither), Err(Refusal::MissingExpiry));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the tests of the gateway stand on: the real binary as a process ([`Gateway`]), services behind it ([`Upstream`],
 //! [`Script`]), authorization servers ([`Issuer`], [`OidcProvider`], [`Glewlwyd`]), clients in front of it ([`Connection`],
-//! [`Http2`]) and certificates ([`Authority`]). Development only: a failure here is a panic with the reason in it, and every
+//! [`Http2`], [`Chromium`]) and certificates ([`Authority`]). Development only: a failure here is a panic with the reason in it, and every
 //! wait ends at [`PATIENCE`].
 
 #![allow(
@@ -15,6 +15,7 @@ mod base64url;
 mod body;
 mod browser;
 mod certificates;
+mod chromium;
 mod claims;
 mod connection;
 mod endpoints;
@@ -29,6 +30,7 @@ mod jws;
 mod log;
 mod message;
 mod node;
+mod node_script;
 mod oidc_provider;
 mod openid_provider;
 mod patience;
@@ -37,11 +39,14 @@ mod python;
 mod redis;
 mod script;
 mod token_key;
+mod tool;
 mod upstream;
+mod web_client;
 
 pub use body::{Feed, Reply};
 pub use browser::{Browser, Page};
 pub use certificates::{Authority, Draft, Identity};
+pub use chromium::{Chromium, Person, Tab};
 pub use connection::Connection;
 pub use endpoints::{Answer, Endpoints, Held};
 pub use gateway::{Gateway, Refusal, Setup};
@@ -59,4 +64,6 @@ pub use python::python_with;
 pub use redis::{Redis, RedisCluster, RedisSentinels};
 pub use script::Script;
 pub use token_key::TokenKey;
+pub use tool::Tool;
 pub use upstream::{Speaks, Upstream};
+pub use web_client::WebClient;

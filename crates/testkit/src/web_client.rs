@@ -1,0 +1,43 @@
+//! What a provider is told of the gateway: the client through which people log in.
+
+/// The client `gateway` with the secret `gateway-secret`: the code flow with PKCE, refresh tokens, and both ways of logging
+/// out.
+#[derive(Debug, Clone)]
+pub struct WebClient {
+    /// Where codes may be sent.
+    pub redirect_uris: Vec<String>,
+    /// Where people may be sent after they have logged out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Who is told of the end of a session.
+    pub backchannel_logout_uri: Option<String>,
+    /// How long access tokens live, in seconds.
+    pub access_token_lifetime: u64,
+}
+
+impl WebClient {
+    /// For a gateway with its usual paths that serves `origins`: `https://tool-a.localhost:8443`. Access tokens live for
+    /// five minutes.
+    pub fn of(origins: &[String]) -> Self {
+        let with = |path: &str| origins.iter().map(|origin| format!("{origin}{path}")).collect();
+        Self {
+            redirect_uris: with("/callback"),
+            post_logout_redirect_uris: with("/"),
+            backchannel_logout_uri: None,
+            access_token_lifetime: 300,
+        }
+    }
+
+    /// Whose sessions are ended at `origin`.
+    #[must_use]
+    pub fn told_at(mut self, origin: &str) -> Self {
+        self.backchannel_logout_uri = Some(format!("{origin}/backchannel-logout"));
+        self
+    }
+
+    /// Whose access tokens live for so many seconds.
+    #[must_use]
+    pub fn with_access_tokens_of(mut self, seconds: u64) -> Self {
+        self.access_token_lifetime = seconds;
+        self
+    }
+}
