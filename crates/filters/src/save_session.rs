@@ -7,8 +7,7 @@ use gwanmun_proxy::{Exchange, Filter, FilterSpec, Invalid, Parts, Step, Verdict}
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::session::{Entrances, origin};
-use crate::token_relay::fault;
+use crate::session::{Entrances, is_navigation, origin};
 
 /// Writes that the caller's session is in use, and waits until that is done, before the service behind is asked: a session
 /// that was ended elsewhere a moment ago is noticed then. It stands behind `authenticate`; where nobody has a session it does
@@ -58,14 +57,70 @@ impl Filter for SaveSession {
         let Some(principal) = exchange.principal.as_ref().filter(|_| exchange.assumed.is_none()) else {
             return Ok(Step::Next);
         };
-        let Some(entrance) = self.0.as_ref().and_then(|all| all.of_credential(&principal.credential)) else {
+        let entrance = self.0.as_ref().and_then(|all| all.of_credential(&principal.credential));
+        let Some(entrance) = entrance.map(|entrance| &**entrance) else {
             return Ok(Step::Next);
         };
         let shown = entrance.session(exchange).ok().flatten().map(str::to_owned);
         let (Some(session), Some(origin)) = (shown, origin(exchange)) else {
             return Err(Fault::new(Code::Internal, "a session was believed that the request does not show"));
         };
-        let oidc = Arc::clone(&entrance.oidc);
-        Ok(Step::Wait(Box::pin(async move { oidc.save(&session, &origin).await.map(|()| None).map_err(fault) })))
+        Ok(Step::Wait(Box::pin(async move {
+            let Err(refusal) = entrance.oidc.save(&session, &origin).await else { return Ok(None) };
+            let fault = entrance.fault(&refusal, Code::Unauthenticated);
+            if !is_navigation(&exchange.request) {
+                return Err(fault);
+            }
+            entrance.receive(exchange, fault).await.map(Some)
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use gwanmun_core::{Clock, Level, ManualClock, Principal, Reason};
+    use gwanmun_proxy::{Lasting, Network, OwnCookie};
+    use http::Method;
+
+    use super::*;
+    use crate::Registry;
+    use crate::fixture::{Fixture, compiled, exchange_with, filter, outcome, over_tls, pass};
+
+    const PROVIDER: &str = "identity: {oidc: {staff: {issuer: 'https://a', client-id: gw, client-secret: s}}}\n";
+
+    fn somebody(credential: &str) -> Exchange {
+        let mut exchange = over_tls(exchange_with(Method::GET, "/", &[]));
+        exchange.principal = Some(Arc::new(Principal::new("ann", credential, Level::High)));
+        exchange
+    }
+
+    #[test]
+    fn whoever_has_no_session_has_nothing_to_save() {
+        let filter = filter::<SaveSessionSpec>("");
+        pass(&*filter, &mut exchange_with(Method::GET, "/", &[])).unwrap();
+        for credential in ["jwt:corp", "session:staff"] {
+            pass(&*filter, &mut somebody(credential)).unwrap();
+        }
+        let mut assumed = somebody("session:staff");
+        assumed.assumed = assumed.principal.clone();
+        pass(&*filter, &mut assumed).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_gone_opens_nothing_any_more() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(UNIX_EPOCH));
+        let (plan, _) = compiled(PROVIDER, Registry::standard().catalog(), &clock, &Lasting::new(Network::Offline));
+        let fixture = Fixture::new().with_sections(plan.unwrap().sections);
+        let filter = fixture.filter::<SaveSessionSpec>("").unwrap();
+        let mut exchange = somebody("session:staff");
+        assert_eq!(outcome(&*filter, &mut exchange).await.err().unwrap().code(), Code::Internal, "it shows none");
+        // None that we would make: nobody has to be asked.
+        let cookie = OwnCookie { name: "__Host-gwanmun".into(), value: "B".repeat(43).into() };
+        exchange.own_cookies.sent.push(cookie);
+        let fault = outcome(&*filter, &mut exchange).await.err().unwrap();
+        assert_eq!((fault.code(), fault.reason()), (Code::Unauthenticated, Some(Reason::SessionUnknown)));
+        assert!(fault.challenge().unwrap().starts_with("Cookie "));
     }
 }

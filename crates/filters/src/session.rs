@@ -73,7 +73,7 @@ impl Entrance {
     }
 
     /// From why somebody is not let in to what is told; what is wrong with what they brought is `otherwise`.
-    fn fault(&self, refusal: &Refusal, otherwise: Code) -> Fault {
+    pub(crate) fn fault(&self, refusal: &Refusal, otherwise: Code) -> Fault {
         let (reason, detail) = (refusal.reason(), refusal.detail().to_owned());
         match refusal {
             Refusal::Unavailable { retry_after, .. } => {

@@ -133,3 +133,38 @@ pub(crate) fn fault(refusal: Refusal) -> Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gwanmun_core::{Level, Principal, Secret};
+    use http::Method;
+
+    use super::*;
+    use crate::fixture::{exchange_with, filter, pass, values};
+
+    fn relayed(principal: Option<Principal>) -> Vec<String> {
+        let mut exchange = exchange_with(Method::GET, "/", &[("authorization", "Bearer from-outside")]);
+        exchange.consumed.push((AUTHORIZATION, HeaderValue::from_static("Bearer of-the-request")));
+        exchange.principal = principal.map(Arc::new);
+        pass(&*filter::<TokenRelaySpec>(""), &mut exchange).unwrap();
+        values(&exchange.request.headers, "authorization").into_iter().map(str::to_owned).collect()
+    }
+
+    fn of(credential: &str, token: Option<&str>) -> Option<Principal> {
+        let token = token.map(|token| Secret::new(token.to_owned()));
+        Some(Principal { token, ..Principal::new("ann", credential, Level::High) })
+    }
+
+    #[test]
+    fn of_a_session_it_is_the_access_token_and_nothing_that_was_sent() {
+        assert_eq!(relayed(of("session:staff", Some("access"))), ["Bearer access"]);
+        assert_eq!(relayed(of("session:staff", None)), [""; 0]);
+        assert_eq!(relayed(of("session:staff", Some("a\r\nX: 1"))), [""; 0]);
+    }
+
+    #[test]
+    fn of_others_it_is_the_bearer_token_that_proved_them() {
+        assert_eq!(relayed(of("jwt:corp", None)), ["Bearer of-the-request"]);
+        assert_eq!(relayed(of("jwt:corp", Some("another"))), ["Bearer of-the-request"]);
+    }
+}

@@ -486,3 +486,13 @@ fn mistakes_in_a_file_of_keys_are_told_with_their_place_and_without_the_key() {
         assert!(!refusal.contains("secret-key"), "{refusal}");
     }
 }
+
+#[test]
+fn what_proved_somebody_else_before_is_not_passed_on() {
+    let world = World::new();
+    let mut exchange = over_tls(request(&[("authorization", &world.bearer("corp"))]));
+    pass(&*world.filter("{any: [{jwt: corp}]}"), &mut exchange).unwrap();
+    assert_eq!(exchange.consumed.len(), 1);
+    pass(&*world.filter("{any: [{jwt: shop}], anonymous: true}"), &mut exchange).unwrap();
+    assert_eq!((subject(&exchange), exchange.consumed.len()), (None, 0));
+}

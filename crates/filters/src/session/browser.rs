@@ -6,6 +6,8 @@ use http::header::{ACCEPT, HeaderName, ORIGIN};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+const PURPOSE: HeaderName = HeaderName::from_static("purpose");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// Where the request was made.
@@ -15,7 +17,7 @@ pub(super) enum Made {
     Here,
     /// By the user: an address that was typed, a bookmark; or by a client that does not say.
     ByItself,
-    /// On a page of another origin, be it of the same site.
+    /// On a page of another origin, be it of the same site; or by a browser that only guesses where its user wants to go.
     Elsewhere,
 }
 
@@ -33,6 +35,10 @@ pub(crate) fn is_navigation(request: &Request) -> bool {
 /// Where the request was made, at `origin`.
 pub(super) fn made(exchange: &Exchange, origin: &str) -> Made {
     let headers = &exchange.request.headers;
+    // Nobody has decided yet to go there.
+    if [SEC_PURPOSE, PURPOSE].iter().any(|name| headers.contains_key(name)) {
+        return Made::Elsewhere;
+    }
     match (headers.get(SEC_FETCH_SITE), headers.get(ORIGIN)) {
         (Some(site), _) if site == "same-origin" => Made::Here,
         (Some(site), _) if site == "none" => Made::ByItself,
@@ -94,6 +100,8 @@ mod tests {
             (&[("origin", "https://a")], Made::Here),
             (&[("origin", "https://a.b")], Made::Elsewhere),
             (&[("origin", "null")], Made::Elsewhere),
+            (&[("sec-fetch-site", "none"), ("sec-purpose", "prefetch;prerender")], Made::Elsewhere),
+            (&[("purpose", "prefetch")], Made::Elsewhere),
             (&[], Made::ByItself),
         ] {
             assert_eq!(made(&exchange_with(Method::POST, "/", fields), "https://a"), wanted, "{fields:?}");

@@ -23,9 +23,13 @@ impl Entrance {
     pub(crate) async fn receive(&self, exchange: &mut Exchange, fault: Fault) -> Result<Response, Fault> {
         let Some(origin) = origin(exchange) else { return Err(fault) };
         let target = exchange.original.as_str().to_owned();
-        let method = &exchange.request.method;
+        let is_read = exchange.request.method == Method::GET || exchange.request.method == Method::HEAD;
         if fault.code() != Code::Unauthenticated {
-            return Ok(self.page(exchange, &fault, &format!("{origin}{target}")));
+            if is_read {
+                return Ok(self.page(exchange, &fault, &format!("{origin}{target}")));
+            }
+            exchange.failed(&fault);
+            return Ok(page::of_lost_fault(&fault, &exchange.record.trace.trace_id_hex()));
         }
         if self.cookies.session(exchange).is_none() {
             exchange.failed(&fault);
@@ -33,7 +37,7 @@ impl Entrance {
                 .says("You can be logged in only where nobody on the way can read along.");
             return Ok(page::with_hints(page.traced(&exchange.record.trace.trace_id_hex()).response(), &fault));
         }
-        if *method == Method::GET || *method == Method::HEAD {
+        if is_read {
             return Ok(match self.begin(exchange, &origin, &target).await {
                 Ok(response) => response,
                 Err(fault) => self.page(exchange, &fault, &format!("{origin}{target}")),

@@ -125,6 +125,15 @@ pub(super) fn of_fault(fault: &Fault, trace_id: &str, again: &str) -> Response {
     with_hints(page.response(), fault)
 }
 
+/// The same for somebody who has sent something: a link would lead on without it.
+pub(super) fn of_lost_fault(fault: &Fault, trace_id: &str) -> Response {
+    let (title, text) = words(fault);
+    let page = Page::new(fault.code().status(), title).says(text);
+    let page =
+        page.says("What you sent was not accepted. Your browser's Back button leads to it again.").traced(trace_id);
+    with_hints(page.response(), fault)
+}
+
 /// What a fault tells in headers.
 pub(super) fn with_hints(mut response: Response, fault: &Fault) -> Response {
     if let Some(wait) = fault.retry_after() {

@@ -371,3 +371,17 @@ async fn what_another_site_sends_is_never_kept() {
     let html = body(posted(&[FORM], "to=evil").await.1).await;
     assert!(!html.contains("<form"), "who does not say where they come from is not believed: {html}");
 }
+
+#[tokio::test]
+async fn what_was_sent_while_nobody_can_be_asked_is_left_to_the_back_button_too() {
+    let entrance = entrance("staff", "gwanmun");
+    let lost = || Fault::new(Code::StoreUnavailable, "x").because(Reason::StoreLost);
+    for (method, has_link) in [(Method::GET, true), (Method::POST, false)] {
+        let mut exchange = over_tls(exchange_with(method, "/save?x=1", &[BROWSER]));
+        let response = entrance.receive(&mut exchange, lost()).await.unwrap();
+        assert_eq!((response.status().as_u16(), exchange.record.fault), (503, Some(Code::StoreUnavailable)));
+        let html = body(response).await;
+        assert_eq!(html.contains("href=\"https://shop.example/save?x=1\""), has_link, "{html}");
+        assert_eq!(html.contains("Back button"), !has_link, "{html}");
+    }
+}

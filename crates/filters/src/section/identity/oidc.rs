@@ -1,17 +1,24 @@
 //! One OpenID provider under `identity.oidc`: what is written, and every mistake in it.
 
+mod distinct;
+mod paths;
+mod session;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gwanmun_config::{OneOrMany, Span, Spanned, Timespan, did_you_mean};
-use gwanmun_identity::{Endpoint, Oidc, OidcPaths, OidcSettings, SessionSettings};
+use gwanmun_identity::{Endpoint, Oidc, OidcSettings};
 use gwanmun_jose::{Algorithm, sha256};
 use gwanmun_proxy::{Ground, Network};
 use gwanmun_store::OnStoreError;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::distinct::are_distinct;
+use self::paths::PathsSpec;
+use self::session::SessionSpec;
 use super::principal_map::PrincipalMapSpec;
 use crate::audited::Audited;
 use crate::authorities::authorities_of;
@@ -26,13 +33,10 @@ const ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Es256, Algorith
 /// Beyond this, clocks do not differ; a token's end is moved.
 const USUAL_LEEWAY: Duration = Duration::from_secs(300);
 
-/// So that a session which has ended is gone everywhere within a second.
-const LONGEST_CACHE: Duration = Duration::from_secs(1);
-
 /// The longest name of a cookie, bytes.
 const LONGEST_COOKIE_NAME: usize = 64;
 
-/// The longest path of our own, bytes.
+/// The longest path after a logout, bytes.
 const LONGEST_PATH: usize = 256;
 
 /// An OpenID provider that people log in at.
@@ -84,59 +88,11 @@ pub struct OidcSpec {
     on_store_error: OnStoreError,
 }
 
-/// How long sessions last.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct SessionSpec {
-    /// Altogether (8h).
-    lifetime: Spanned<Timespan>,
-    /// Without a request (30m, and never more than `lifetime`).
-    idle: Option<Spanned<Timespan>>,
-    /// How long before the end of its access token a session is refreshed, where the provider gives a refresh token (60s).
-    refresh_ahead: Option<Spanned<Timespan>>,
-    /// How long after the end of its access token a session goes on while the provider cannot be asked (5m).
-    grace: Timespan,
-    /// How long a worker believes what it has read of a session: at most 1s (500ms).
-    cache: Spanned<Timespan>,
-}
-
-/// Paths of the gateway's own, on every host.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct PathsSpec {
-    /// Where the provider sends browsers back to; without a query, where a login begins.
-    callback: Spanned<String>,
-    /// Where users end their session.
-    logout: Spanned<String>,
-    /// Where the provider ends sessions (OpenID Connect Back-Channel Logout 1.0).
-    backchannel: Spanned<String>,
-}
-
 /// A provider that was built, and where what others must not have as well was written.
 struct Built {
     entrance: Arc<Entrance>,
     cookie: Span,
     paths: Vec<(String, Span)>,
-}
-
-impl Default for SessionSpec {
-    fn default() -> Self {
-        let seconds = |seconds| Timespan(Duration::from_secs(seconds));
-        Self {
-            lifetime: seconds(8 * 3600).into(),
-            idle: None,
-            refresh_ahead: None,
-            grace: seconds(300),
-            cache: Timespan(Duration::from_millis(500)).into(),
-        }
-    }
-}
-
-impl Default for PathsSpec {
-    fn default() -> Self {
-        let path = |path: &str| path.to_owned().into();
-        Self { callback: path("/callback"), logout: path("/logout"), backchannel: path("/backchannel-logout") }
-    }
 }
 
 fn usual_scopes() -> OneOrMany<Spanned<String>> {
@@ -176,7 +132,7 @@ pub(super) fn all(
             None => is_good = false,
         }
     }
-    is_good &= are_cookies_distinct(&built, ground) & are_paths_distinct(&built, ground);
+    is_good &= are_distinct(&built, ground);
     let audited = Audited::at(ground.sections).ok().filter(|_| is_good)?;
     let entrances: Vec<Arc<Entrance>> = built.into_iter().map(|built| built.entrance).collect();
     let providers = entrances.iter().map(|entrance| (entrance.name().to_owned(), Arc::clone(&entrance.oidc)));
@@ -187,41 +143,6 @@ pub(super) fn all(
         ground.at_the_door("session", names.join(", "), SessionDoor::new(entrances, audited));
     }
     Some(providers)
-}
-
-fn are_cookies_distinct(built: &[Built], ground: &mut Ground<'_>) -> bool {
-    let mut is_good = true;
-    for (place, one) in built.iter().enumerate() {
-        for other in built.iter().take(place) {
-            let (one_cookie, other_cookie) = (&one.entrance.cookies, &other.entrance.cookies);
-            if one_cookie.owns(other_cookie.name()) || other_cookie.owns(one_cookie.name()) {
-                let message = format!(
-                    "the cookies '{}' of '{}' and '{}' of '{}' cannot be told apart",
-                    one_cookie.name(),
-                    one.entrance.name(),
-                    other_cookie.name(),
-                    other.entrance.name()
-                );
-                ground.refuse_with_hint(one.cookie, message, format!("cookie: {}", one.entrance.name()));
-                is_good = false;
-            }
-        }
-    }
-    is_good
-}
-
-fn are_paths_distinct(built: &[Built], ground: &mut Ground<'_>) -> bool {
-    let mut is_good = true;
-    let mut seen: Vec<&str> = Vec::new();
-    for (path, span) in built.iter().flat_map(|built| &built.paths) {
-        if seen.contains(&path.as_str()) {
-            let hint = "each provider has paths of its own: paths: {callback: …, logout: …, backchannel: …}";
-            ground.refuse_with_hint(*span, format!("the path '{path}' stands here twice"), hint);
-            is_good = false;
-        }
-        seen.push(path);
-    }
-    is_good
 }
 
 impl OidcSpec {
@@ -265,8 +186,6 @@ impl OidcSpec {
             );
             ground.warn(Span::NOWHERE, message);
         }
-        let written = [&self.paths.callback, &self.paths.logout, &self.paths.backchannel];
-        let written = written.map(|path| (path.value.clone(), or(path.span, span)));
         let oidc = self.provider(settings, (tls, authorities), &store, ground)?;
         let entrance = Entrance::new(
             oidc,
@@ -275,7 +194,7 @@ impl OidcSpec {
             Arc::clone(ground.clock),
             ground.lasting.network() == Network::Offline,
         );
-        Some(Built { entrance: Arc::new(entrance), cookie: or(self.cookie.span, span), paths: written.into() })
+        Some(Built { entrance: Arc::new(entrance), cookie: or(self.cookie.span, span), paths: self.paths.places(span) })
     }
 
     fn provider(
@@ -414,69 +333,6 @@ impl OidcSpec {
         }
         true
     }
-}
-
-impl SessionSpec {
-    fn build(&self, ground: &mut Ground<'_>) -> Option<SessionSettings> {
-        let usual = |written: &Option<Spanned<Timespan>>, seconds: u64, most: Duration| {
-            written.as_ref().map_or(Duration::from_secs(seconds).min(most), |time| time.0)
-        };
-        let lifetime = self.lifetime.0;
-        let (idle, ahead) = (usual(&self.idle, 1800, lifetime), usual(&self.refresh_ahead, 60, lifetime / 2));
-        let mut is_good = true;
-        let mut refuse = |span: Span, message: String| {
-            ground.refuse(span, message);
-            is_good = false;
-        };
-        if lifetime < Duration::from_secs(1) {
-            refuse(self.lifetime.span, format!("found {}, wanted at least 1s", self.lifetime.value));
-        }
-        if let Some(written) = &self.idle
-            && (idle > lifetime || idle < Duration::from_secs(1))
-        {
-            let message = format!("found {}, wanted from 1s to the lifetime, {}", written.value, self.lifetime.value);
-            refuse(written.span, message);
-        }
-        if let Some(written) = &self.refresh_ahead
-            && ahead >= lifetime
-        {
-            let message = format!("found {}, wanted less than the lifetime, {}", written.value, self.lifetime.value);
-            refuse(written.span, message);
-        }
-        if self.cache.0 > LONGEST_CACHE {
-            let message = format!("found {}, wanted at most 1s: who is logged out would go on", self.cache.value);
-            refuse(self.cache.span, message);
-        }
-        let settings =
-            SessionSettings { lifetime, idle, refresh_ahead: ahead, grace: self.grace.0, cache: self.cache.0 };
-        is_good.then_some(settings)
-    }
-}
-
-impl PathsSpec {
-    fn build(&self, ground: &mut Ground<'_>) -> Option<OidcPaths> {
-        let mut is_good = true;
-        for path in [&self.callback, &self.logout, &self.backchannel] {
-            if !is_canonical(path) {
-                let message = format!("found '{}', wanted a path like /callback", path.value.escape_debug());
-                let hint = "letters, digits, '-', '.', '_' and '~' between single slashes; no '.' or '..' alone";
-                ground.refuse_with_hint(path.span, message, hint);
-                is_good = false;
-            }
-        }
-        is_good.then(|| OidcPaths {
-            callback: self.callback.value.clone(),
-            logout: self.logout.value.clone(),
-            backchannel: self.backchannel.value.clone(),
-        })
-    }
-}
-
-/// Whether requests for it look exactly like it: nothing to decode, nothing to leave out.
-fn is_canonical(path: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);
-    path.len() <= LONGEST_PATH && path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
 }
 
 /// Where something was written, or where it was not.
