@@ -76,7 +76,7 @@ pub(crate) mod tests {
     fn every_example_shows_its_predicate() {
         let mut catalog = Catalog::default();
         register(&mut catalog);
-        assert_eq!(catalog.predicates().count(), 15);
+        assert_eq!(catalog.predicates().count(), 16);
         for item in catalog.predicates() {
             assert!(item.example.contains(&format!("      - {}:", item.name)), "{}", item.name);
             assert!(item.example.contains("status: 404"), "{} never fails", item.name);

@@ -31,6 +31,8 @@ impl Entrance {
             exchange.failed(&fault);
             return Ok(page::of_lost_fault(&fault, &exchange.record.trace.trace_id_hex()));
         }
+        // Where Basic would do as well, browsers would ask for a password instead of showing the page.
+        let fault = fault.with_challenge(self.challenge());
         if self.cookies.session(exchange).is_none() {
             exchange.failed(&fault);
             let page = Page::new(StatusCode::UNAUTHORIZED, "Please use https")

@@ -37,6 +37,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 pub(super) struct Page {
     status: StatusCode,
     html: String,
+    referrers: &'static str,
 }
 
 impl Page {
@@ -47,7 +48,7 @@ impl Page {
              content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head><body><main>\n\
              <h1>{title}</h1>\n"
         );
-        Self { status, html }
+        Self { status, html, referrers: "no-referrer" }
     }
 
     /// A paragraph.
@@ -71,6 +72,8 @@ impl Page {
 
     /// A button that sends `fields` by POST.
     pub(super) fn sends(mut self, url: &str, fields: &[(String, String)], text: &'static str) -> Self {
+        // With no-referrer browsers send forms from the origin `null`, which many tools refuse.
+        self.referrers = "same-origin";
         let _ = writeln!(self.html, "<form method=\"post\" action=\"{}\" accept-charset=\"utf-8\">", escaped(url));
         for (name, value) in fields {
             let (name, value) = (escaped(name), escaped(value));
@@ -97,6 +100,7 @@ impl Page {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         stays_private(headers);
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static(self.referrers));
         response
     }
 }

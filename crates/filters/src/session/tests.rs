@@ -312,7 +312,7 @@ async fn two_sessions_are_refused_and_forgotten() {
 }
 
 async fn posted(fields: &[(&str, &str)], sent: &str) -> (Exchange, Response) {
-    let gate = Gate::new("{any: [{session: staff}]}");
+    let gate = Gate::new("{any: [{jwt: corp}, {session: staff}]}");
     let fields = [&[BROWSER][..], fields].concat();
     let mut exchange = over_tls(exchange_with(Method::POST, "/save?x=%22%3E", &fields));
     exchange.request.body = sent.to_owned().into();
@@ -328,6 +328,9 @@ async fn what_was_filled_in_is_not_lost() {
     let sent = "text=a%0D%0Ab%22%3E%3Cscript%3E&n=1&n=2&empty=";
     let (exchange, response) = posted(&[FORM, HERE], sent).await;
     assert_eq!((response.status().as_u16(), exchange.record.fault_reason), (401, Some(Reason::NoCredential)));
+    assert_eq!(values(response.headers(), "referrer-policy"), ["same-origin"], "the form is sent from no other origin");
+    let challenge = values(response.headers(), "www-authenticate").join("");
+    assert!(challenge.starts_with("Cookie "), "{challenge}");
     let html = body(response).await;
     for wanted in [
         "<form method=\"post\" action=\"https://shop.example/save?x=%22%3E\"",
