@@ -139,12 +139,8 @@ impl<'d> Rules<'d> {
 
     /// Tells what contradicts the role, and what the operator could do.
     pub fn refuse(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
-        // What seems to be missing may be in the part that could not be read.
-        if self.diagnostics.is_incomplete() {
-            return;
-        }
         let mistake = Diagnostic::error(message, span).with_hint(hint);
-        self.diagnostics.push(match span == self.span {
+        self.tell(match span == self.span {
             true => mistake,
             false => mistake.with_related(self.span, NOT_HERE),
         });
@@ -152,7 +148,14 @@ impl<'d> Rules<'d> {
 
     /// Tells what is good, but hardly meant.
     pub fn warn(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::warning(message, span).with_hint(hint));
+        self.tell(Diagnostic::warning(message, span).with_hint(hint));
+    }
+
+    fn tell(&mut self, diagnostic: Diagnostic) {
+        // What seems to be missing may be in the part that could not be read.
+        if !self.diagnostics.is_incomplete() {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     fn addition(&self, name: &'static str, arguments: Option<Node>) -> Addition {

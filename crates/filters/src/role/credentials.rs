@@ -1,7 +1,9 @@
 //! What stands in `authenticate`, and what `identity` has for it.
 
 use gwanmun_config::{Node, Resolved, Span, Value};
+use gwanmun_identity::Identity;
 use gwanmun_proxy::role::{Rules, Written, WrittenFilter, WrittenRoute};
+use gwanmun_proxy::{NoSection, Sections};
 
 /// The name of the filter.
 pub(super) const AUTHENTICATE: &str = "authenticate";
@@ -67,10 +69,27 @@ pub(super) fn routes_without<'w, 'a>(
     written.routes.iter().filter(|route| route.is_whole).filter(lacks)
 }
 
-/// Has every route without an `authenticate` take the one credential of `kind`, which stands under `identity.KEY`; where
-/// there is not exactly one, tells what to write.
-pub(super) fn take_the_only(kind: &str, key: &str, example: &str, written: &Written<'_>, rules: &mut Rules<'_>) {
+/// Whether `identity` has mistakes, which have been told: what seems to be missing may be one of them.
+pub(super) fn is_faulty(sections: &Sections) -> bool {
+    matches!(sections.of::<Identity>(), Err(NoSection::Faulty))
+}
+
+/// A kind of credential of which there usually is one.
+pub(super) struct Only {
+    /// What `authenticate` calls it.
+    pub(super) kind: &'static str,
+    /// Where it stands under `identity`.
+    pub(super) key: &'static str,
+    /// How one is written.
+    pub(super) example: &'static str,
+}
+
+/// Has every route without an `authenticate` take the only one there is; where there are none or more, tells what to
+/// write.
+pub(super) fn take_the_only(only: &Only, written: &Written<'_>, sections: &Sections, rules: &mut Rules<'_>) {
+    let Only { kind, key, example } = *only;
     match configured(key, written).as_slice() {
+        [] if is_faulty(sections) => {}
         [] => {
             let message = format!("nobody could pass: there is nothing under `identity.{key}`");
             rules.refuse(written.span, message, format!("identity: {{{key}: {{NAME: {example}}}}}"));

@@ -10,8 +10,11 @@ use ipnet::IpNet;
 /// Whoever connects to a unix socket, in `trusted-proxies`; and how an address of one begins.
 const UNIX: &str = "unix:";
 
-/// A network that is wider than this is no list of proxies.
-const WIDEST: u8 = 8;
+/// Networks that are wider than these are no lists of proxies: of IPv4, and of IPv6 where it is routed.
+const WIDEST_IPV4: u8 = 8;
+const WIDEST_IPV6: u8 = 16;
+/// `fc00::/7` (RFC 4193).
+const UNIQUE_LOCAL: u8 = 7;
 
 /// Refuses listeners where others could read along: without TLS, not on this machine only, and no proxy in front that
 /// may speak TLS for us. `danger` is what would be read.
@@ -48,10 +51,22 @@ pub(super) fn refuse_without_certificates(written: &Written<'_>, rules: &mut Rul
 /// Refuses to trust whole continents: whoever is trusted may say that it is anybody.
 pub(super) fn refuse_trust_in_everybody(written: &Written<'_>, rules: &mut Rules<'_>) {
     for proxy in &written.spec.trusted_proxies {
-        if proxy.parse::<IpNet>().is_ok_and(|network| network.prefix_len() < WIDEST) {
+        if proxy.parse().is_ok_and(is_everybody) {
             let message =
                 format!("'{}' is not a network of proxies: whoever is in it may say that it is anybody", proxy.value);
             rules.refuse(proxy.span, message, "name the proxies, or the network that only they are in");
+        }
+    }
+}
+
+/// Whether `network` is too wide for the proxies of one operator.
+fn is_everybody(network: IpNet) -> bool {
+    match network {
+        IpNet::V4(network) => network.prefix_len() < WIDEST_IPV4,
+        IpNet::V6(network) => {
+            let first = network.network();
+            let is_private = first.is_unique_local() || first.is_unicast_link_local();
+            network.prefix_len() < if is_private { UNIQUE_LOCAL } else { WIDEST_IPV6 }
         }
     }
 }

@@ -1,11 +1,10 @@
 //! `role: public`: apps and developers of anybody, in the open network.
 
 use gwanmun_config::{Node, Value};
-use gwanmun_proxy::Role;
-use gwanmun_proxy::Sections;
 use gwanmun_proxy::role::{Rules, Written};
+use gwanmun_proxy::{Role, Sections};
 
-use super::credentials::{AUTHENTICATE, configured, list, routes_without};
+use super::credentials::{AUTHENTICATE, configured, is_faulty, list, routes_without};
 use super::{answers, listeners, traces};
 use crate::secure_headers;
 
@@ -20,7 +19,7 @@ impl Role for Public {
     const NAME: &'static str = "public";
     const PURPOSE: &'static str = "apps, partners and developers in the open network: tokens, API clients, logins";
 
-    fn impose(written: &Written<'_>, _: &Sections, rules: &mut Rules<'_>) {
+    fn impose(written: &Written<'_>, sections: &Sections, rules: &mut Rules<'_>) {
         listeners::refuse_cleartext("credentials could be read on the way", written, rules);
         listeners::refuse_trust_in_everybody(written, rules);
         traces::refuse_none(written, rules);
@@ -34,6 +33,7 @@ impl Role for Public {
         }
         match everything(written) {
             Ok(entries) => rules.on_every_route(AUTHENTICATE, Some(list(written, entries))),
+            Err(_) if is_faulty(sections) => {}
             Err(Unclear { message, hint }) => {
                 for route in routes_without(AUTHENTICATE, written) {
                     rules.refuse(

@@ -1,15 +1,15 @@
 //! `role: secure`: partners and their machines, who come with certificates.
 
 use gwanmun_config::Node;
-use gwanmun_proxy::Role;
-use gwanmun_proxy::Sections;
 use gwanmun_proxy::role::{Rules, Written};
+use gwanmun_proxy::{Role, Sections};
 
-use super::credentials::{self, AUTHENTICATE};
+use super::credentials::{self, AUTHENTICATE, Only};
 use super::{answers, audited, listeners, traces};
 
 /// The credential of this role.
-const CLIENT_CERT: &str = "client-cert";
+const CERTIFICATE: Only =
+    Only { kind: "client-cert", key: "certificates", example: "{ca: FILE, user-from: [\"email:{user}@example\"]}" };
 
 /// A gateway for who comes with a certificate.
 pub struct Secure;
@@ -22,7 +22,7 @@ impl Role for Secure {
         audited::otherwise(written)
     }
 
-    fn impose(written: &Written<'_>, _: &Sections, rules: &mut Rules<'_>) {
+    fn impose(written: &Written<'_>, sections: &Sections, rules: &mut Rules<'_>) {
         listeners::refuse_without_certificates(written, rules);
         listeners::refuse_trust_in_everybody(written, rules);
         traces::refuse_none(written, rules);
@@ -36,13 +36,7 @@ impl Role for Secure {
                         `default-filters`";
             rules.refuse(route.id.span, message, hint);
         }
-        credentials::take_the_only(
-            CLIENT_CERT,
-            "certificates",
-            "{ca: FILE, user-from: [\"email:{user}@example\"]}",
-            written,
-            rules,
-        );
+        credentials::take_the_only(&CERTIFICATE, written, sections, rules);
     }
 }
 
@@ -50,7 +44,7 @@ impl Role for Secure {
 fn refuse_other_credentials(written: &Written<'_>, rules: &mut Rules<'_>) {
     for filter in credentials::authenticates(written) {
         for entry in credentials::listed(filter) {
-            if entry.kind != CLIENT_CERT {
+            if entry.kind != CERTIFICATE.kind {
                 let message = format!("the role 'secure' takes certificates only, found '{}'", entry.kind);
                 rules.refuse(
                     entry.span,

@@ -100,13 +100,14 @@ fn without_a_role_nothing_is_added() {
 #[test]
 fn the_whole_world_is_no_trusted_proxy() {
     for role in ["public", "secure", "internal"] {
-        for network in ["0.0.0.0/0", "::/0", "128.0.0.0/1"] {
+        for network in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", "f000::/4"] {
             let said = judged(&format!("trusted-proxies: ['{network}']\nrole: {role}\n{}", stand_ins::IDENTITY));
             let wanted = format!("1:19 error: '{network}' is not a network of proxies");
             assert!(said.only().starts_with(&wanted), "{}", said.only());
         }
     }
-    judged(&format!("role: public\ntrusted-proxies: ['10.0.0.0/8']\n{}", stand_ins::IDENTITY)).good();
+    let private = "trusted-proxies: ['10.0.0.0/8', 'fc00::/7', 'fe80::/10', '2001:db8::/32', 192.0.2.1]";
+    judged(&format!("role: public\n{private}\n{}", stand_ins::IDENTITY)).good();
 }
 
 #[test]

@@ -93,6 +93,19 @@ fn what_contradicts_internal_is_told_with_the_reason() {
     insta::assert_snapshot!(refused(INTERNAL));
 }
 
+#[test]
+fn a_slip_in_identity_is_not_told_twice() {
+    let provider = "{issuer: 'https://idp.example', client-id: a, client-secret: an-example}";
+    for (role, slip) in [("internal", "odic"), ("public", "odic")] {
+        let text = format!(
+            "role: {role}\naudit: {{file: a.jsonl}}\nidentity: {{{slip}: {{staff: {provider}}}}}\n\
+             routes: [{{id: a, upstream: 'http://127.0.0.1:1'}}]\n"
+        );
+        let said = refused(&text);
+        assert!(said.contains("did you mean 'oidc'?") && said.matches("error: ").count() == 1, "{said}");
+    }
+}
+
 /// An example with the files that it names.
 fn example(name: &str) -> Folder {
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/");
