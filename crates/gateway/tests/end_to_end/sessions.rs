@@ -52,7 +52,8 @@ impl World {
         Self { provider, tool: Upstream::recording(Speaks::Http1).await, authority }
     }
 
-    /// `/admin` for admins, `/open` for everybody, `/relay` with the access token; everything else for whoever is logged in.
+    /// `/admin` for admins, `/open` for everybody, `/relay` with the access token, `/save` for sessions
+    /// whose use is written at once; everything else for whoever is logged in.
     fn configuration(&self, more: More<'_>) -> String {
         let (issuer, tool, More { session, oidc, top }) = (self.provider.url(), self.tool.url(), more);
         let oidc = if oidc.is_empty() { String::new() } else { format!("      {oidc}\n") };
@@ -74,6 +75,7 @@ impl World {
              - {{id: admin, predicates: [path: '/admin/**'], filters: [{staff}, authorize: {{roles: [admin]}}], upstream: '{tool}'}}\n\
              - {{id: open, predicates: [path: '/open/**'], upstream: '{tool}'}}\n\
              - {{id: relay, predicates: [path: '/relay/**'], filters: [{staff}, token-relay], upstream: '{tool}'}}\n\
+             - {{id: save, predicates: [path: '/save/**'], filters: [{staff}, save-session], upstream: '{tool}'}}\n\
              - {{id: tool, filters: [{staff}, user-headers: {{{USER_HEADERS}}}, passport: {{}}], upstream: '{tool}'}}\n"
         )
     }

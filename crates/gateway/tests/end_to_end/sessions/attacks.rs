@@ -1,7 +1,7 @@
 //! Who tries to come by somebody's session, or to put somebody into his own: planted, swapped, guessed and replayed cookies,
 //! answers that belong to another login, floods and loops.
 
-use gwanmun_testkit::{Browser, Page, Reply, Speaks, Upstream};
+use gwanmun_testkit::{Browser, Message, Page, Reply, Speaks, Upstream};
 use http::Response;
 
 use super::{A, B, COOKIE, LOCAL_COOKIE, More, World, answered, assert_recorded, logins, records, session, status};
@@ -308,4 +308,38 @@ async fn a_tool_that_sets_a_cookie_of_our_name_sets_none() {
         assert_eq!(page.answer.header("set-cookie").as_deref(), Some("theme=dark; Path=/"), "{page:?}");
         assert_eq!(session(&browser, A), before);
     }
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_neither_sent_with_the_session_nor_kept() {
+    let world = World::start().await;
+    let gateway = world.gateway(More::default()).await;
+    let browser = world.browser_of("ann", &gateway).await;
+    let page = browser.submit_from_elsewhere(&format!("{A}/transfers"), &[("to", "mallory")]).await;
+    assert_eq!(page.status(), 401, "{page:?}");
+    assert!(!page.answer.text().contains("mallory") && !page.answer.text().contains("<form"), "{page:?}");
+    assert_eq!((world.tool.requests(), status(&browser, &format!("{A}/")).await), (1, 200));
+}
+
+#[tokio::test]
+async fn another_site_logs_nobody_out() {
+    let world = World::start().await;
+    let gateway = world.gateway(More::default()).await;
+    let browser = world.browser_of("ann", &gateway).await;
+    let mut headers = http::HeaderMap::new();
+    headers.insert("location", format!("{A}/logout").parse().unwrap());
+    let answer = Message { start: "HTTP/1.1 302 Found".to_owned(), headers, ..Message::default() };
+    let evil = Page { url: "https://evil.test/".to_owned(), answer, trail: Vec::new() };
+    // The user is asked, on a page that no other site can lay another over.
+    let page = browser.follow(&evil).await;
+    assert_eq!((page.status(), page.location()), (200, None), "{page:?}");
+    assert!(page.answer.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"), "{page:?}");
+    assert!(page.answer.text().contains("<form method=\"post\""), "{page:?}");
+    let page = browser.submit_from_elsewhere(&format!("{A}/logout"), &[]).await;
+    assert_eq!(page.location(), None, "{page:?}");
+    assert_eq!(status(&browser, &format!("{A}/")).await, 200);
+    // The button on that page.
+    let page = browser.submit(&format!("{A}/logout"), &[]).await;
+    assert!(page.location().unwrap().starts_with(&world.provider.endpoint("end-session")), "{page:?}");
+    assert_eq!(session(&browser, A), None);
 }

@@ -108,6 +108,7 @@ async fn no_forged_logout_token_ends_a_session() {
         assert_eq!(records(&gateway, "logout").len(), number + 1, "{what}");
         assert_recorded(&gateway, "logout", "deny", None);
     }
+    assert!(world.provider.calls("jwks") <= 2, "keys that nobody has are not asked for again and again");
     // A good one, once.
     world.browser_of("bob", &gateway).await;
     let token = world.provider.logout_token(json!({"sub": "bob"}));

@@ -1,6 +1,10 @@
 //! Logging in: once for all hosts, in every tab, from a form that was sent too late; what tools and scripts see of it.
 
-use gwanmun_testkit::Jws;
+use std::time::{Duration, Instant};
+
+use gwanmun_testkit::{Answer, Forgery, Http2, Jws, Reply, eventually};
+use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{
     A, B, COOKIE, LOCAL, LOCAL_COOKIE, More, World, answered, assert_recorded, logins, records, session, status,
@@ -34,8 +38,13 @@ async fn one_login_reaches_two_tools_on_two_hosts() {
         assert_eq!(Jws::read(&request.header("txn-token").unwrap()).claims()["sub"], "ann");
         assert_eq!(request.header("authorization"), None);
     }
-    let log = gateway.log().text() + &gateway.access_log().text();
-    assert!(!log.contains(&first) && !log.contains("gw-secret"), "{log}");
+    // What opens anything stands in no log.
+    let audit = std::fs::read_to_string(gateway.folder().join("audit.jsonl")).unwrap();
+    let log = gateway.log().text() + &gateway.access_log().text() + &audit;
+    let answer = page.trail.last().unwrap().split_once("code=").unwrap().1;
+    for secret in [&first, &second, "gw-secret", answer, &world.provider.access_tokens()[0]] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
 }
 
 #[tokio::test]
@@ -188,7 +197,8 @@ async fn services_behind_get_the_access_token_where_that_is_said() {
     let world = World::start().await;
     let gateway = world.gateway(More::default()).await;
     let browser = world.browser_of("ann", &gateway).await;
-    assert_eq!(status(&browser, &format!("{A}/relay/x")).await, 200);
+    let page = browser.visit_with(&format!("{A}/relay/x"), "Authorization: Bearer forged\r\n").await;
+    assert_eq!(page.status(), 200);
     let [token] = world.provider.access_tokens().try_into().unwrap();
     let received = world.received().await;
     assert_eq!(received.last().unwrap().header("authorization"), Some(format!("Bearer {token}")));
@@ -226,4 +236,96 @@ async fn while_the_provider_is_down_nobody_logs_in_and_sessions_go_on() {
     assert_eq!(session(&browser, A), None);
     world.provider.up().await;
     assert_eq!(browser.open(&format!("{A}/")).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_answer_is_waited_for_no_longer_than_the_timeout() {
+    let world = World::start().await;
+    let gateway = world.gateway(More { oidc: "timeout: 300ms", ..More::default() }).await;
+    let browser = world.browser(&gateway);
+    let held = world.provider.hold("discovery");
+    let begin = Instant::now();
+    let page = browser.visit(&format!("{A}/")).await;
+    assert_eq!(page.status(), 503, "{page:?}");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    held.release();
+    eventually("the provider", async || browser.visit(&format!("{A}/")).await.location()).await;
+    let answered = answered(&browser, &format!("{A}/")).await;
+    let held = world.provider.hold("token");
+    let begin = Instant::now();
+    let page = browser.follow(&answered).await;
+    assert_eq!((page.status(), session(&browser, A)), (503, None), "{page:?}");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    held.release();
+    assert_eq!(browser.open(&format!("{A}/")).await.status(), 200);
+}
+
+#[tokio::test]
+async fn what_the_id_token_does_not_say_user_info_may() {
+    let world = World::start().await;
+    world.provider.forge(Forgery::claims(json!({"groups": null})));
+    for (oidc, wanted) in [("", 403), ("userinfo: true", 200)] {
+        let gateway = world.gateway(More { oidc, ..More::default() }).await;
+        let browser = world.browser_of("ann", &gateway).await;
+        assert_eq!(status(&browser, &format!("{A}/admin/")).await, wanted, "{oidc}");
+    }
+    assert_eq!(world.provider.calls("userinfo"), 1);
+}
+
+#[tokio::test]
+async fn over_http2_cookies_may_come_in_pieces() {
+    let world = World::start().await;
+    let gateway = world.gateway(More::default()).await;
+    let session = session(&world.browser_of("ann", &gateway).await, A).unwrap();
+    let mut client = Http2::tls(gateway.web(), "a.test", &world.authority).await;
+    let ask = |path: &str| {
+        let request = http::Request::builder().uri(format!("{A}{path}"));
+        request.header("cookie", "theme=dark").header("cookie", format!("{COOKIE}={session}")).header("cookie", "b=c")
+    };
+    let answer = client.ask(ask("/two").body(Reply::empty()).unwrap()).await;
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    let received = world.tool.received(1).await;
+    assert_eq!(received.header("x-user").as_deref(), Some("ann"));
+    assert_eq!(
+        received.header("cookie").map(|cookies| cookies.replace(", ", "; ")).as_deref(),
+        Some("theme=dark; b=c")
+    );
+}
+
+#[tokio::test]
+async fn a_hundred_people_log_in_at_the_same_moment() {
+    let world = World::start().await;
+    let gateway = world.gateway(More::default()).await;
+    let mut people = JoinSet::new();
+    for number in 0..100 {
+        let browser = world.browser(&gateway);
+        people.spawn(async move { browser.open(&format!("{A}/{number}")).await.status() });
+    }
+    let statuses = people.join_all().await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}\n{}", gateway.access_log().text());
+    assert_eq!((world.provider.calls("discovery"), world.provider.calls("jwks")), (1, 1));
+}
+
+#[tokio::test]
+async fn what_a_broken_provider_answers_logs_nobody_in() {
+    let world = World::start().await;
+    let gateway = world.gateway(More::default()).await;
+    for answer in [
+        Answer::garbage(),
+        Answer::oversized(2_000_000),
+        Answer::truncated(),
+        Answer::reset(),
+        Answer::status(500),
+        Answer::status(200),
+        Answer::json(json!({"access_token": "a", "token_type": "Bearer"})),
+        Answer::json(json!({"access_token": "a", "token_type": "Bearer", "id_token": "a.b.c"})),
+        Answer::redirect(&world.provider.endpoint("jwks")),
+    ] {
+        world.provider.answer_once("token", answer.clone());
+        let browser = world.browser(&gateway);
+        let page = browser.open(&format!("{A}/")).await;
+        assert!(page.status() >= 400 && session(&browser, A).is_none(), "{answer:?}: {page:?}");
+        assert_recorded(&gateway, "login", "deny", None);
+    }
+    assert_eq!(world.browser(&gateway).open(&format!("{A}/")).await.status(), 200);
 }

@@ -130,14 +130,11 @@ async fn over_a_channel_that_others_read_no_login_begins() {
     let world = World::start().await;
     // A balancer in front says who the client is.
     let gateway = in_cleartext(&world, ", proxy-protocol: true", "").await;
-    for path in ["/", "/callback"] {
+    for (path, claim) in [("/", ""), ("/callback", ""), ("/", "X-Forwarded-Proto: https\r\n")] {
         let mut connection = Connection::tcp(gateway.web()).await;
         let head = "PROXY TCP4 192.0.2.1 198.51.100.9 56324 80\r\n";
-        connection
-            .send(format!(
-                "{head}GET {path} HTTP/1.1\r\nHost: a.test\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n\r\n"
-            ))
-            .await;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n{claim}Sec-Fetch-Mode: navigate\r\n\r\n");
+        connection.send(head.to_owned() + &request).await;
         let answer = connection.answer().await;
         assert!((400..500).contains(&answer.status()), "{path}: {answer:?}");
         assert_eq!((answer.header("location"), answer.header("set-cookie")), (None, None), "{path}");

@@ -190,3 +190,46 @@ async fn a_session_ends_when_nobody_uses_it_and_when_its_time_is_over() {
     assert_eq!(status(&at_two, &format!("{A}/")).await, 401);
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
 }
+
+#[tokio::test]
+async fn a_session_that_ends_while_it_is_refreshed_stays_ended() {
+    let world = World::start().await;
+    world.provider.behave(|manners| manners.access = Some(Duration::from_secs(1)));
+    let replicas = Replicas::start(&world, More { session: "cache: 0s", ..More::default() }).await;
+    let tabs = replicas.tabs(&world.browser_of("ann", &replicas.one).await);
+    let held = world.provider.hold("token");
+    eventually("a refresh", async || {
+        assert_eq!(status(&tabs[0], &format!("{A}/")).await, 200);
+        (world.provider.calls("token") > 1).then_some(())
+    })
+    .await;
+    assert_eq!(world.provider.log_out(json!({"sub": "ann"}), replicas.two.address("plain")).await.status(), 200);
+    held.release();
+    eventually("new tokens", async || (world.provider.access_tokens().len() > 1).then_some(())).await;
+    for tab in &tabs {
+        until_status(tab, &format!("{A}/"), 401).await;
+    }
+    // Nothing of it comes back later.
+    let until = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < until {
+        for tab in &tabs {
+            assert_eq!(status(tab, &format!("{A}/")).await, 401);
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_the_use_of_a_session_is_saved_its_end_elsewhere_counts_at_once() {
+    let world = World::start().await;
+    let replicas = Replicas::start(&world, More { session: "cache: 1s", ..More::default() }).await;
+    let [at_one, at_two] = replicas.tabs(&world.browser_of("ann", &replicas.one).await);
+    for path in ["/", "/save/"] {
+        assert_eq!(status(&at_two, &format!("{A}{path}")).await, 200);
+    }
+    let kept = session(&at_one, A).unwrap();
+    at_one.visit(&format!("{A}/logout")).await;
+    assert!(at_two.plant(A, &format!("{COOKIE}={kept}; Path=/; Secure")));
+    let before = world.tool.requests();
+    assert_eq!(status(&at_two, &format!("{A}/save/")).await, 401);
+    assert_eq!(world.tool.requests(), before);
+}

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use gwanmun_testkit::{Browser, Gateway, Page, Redis, RedisSentinels, eventually};
+use gwanmun_testkit::{Browser, Gateway, Page, Redis, RedisCluster, RedisSentinels, eventually};
 
-use super::{A, More, World, answered, move_to, session, status, until_status};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::{A, More, World, answered, assert_recorded, move_to, session, status, until_status};
 
 /// A gateway that keeps its sessions in Redis.
 async fn with_store(world: &World, redis: &Redis, policy: &str) -> Gateway {
@@ -98,6 +101,63 @@ async fn without_the_store_a_session_that_nobody_knows_opens_nothing() {
 }
 
 #[tokio::test]
+async fn a_logout_without_the_store_says_so_and_ends_the_session_here() {
+    let (world, redis) = (World::start().await, Redis::start().await);
+    let gateway = with_store(&world, &redis, "local").await;
+    let ann = world.browser_of("ann", &gateway).await;
+    redis.pause();
+    assert_eq!(goes_on(&ann, UNBELIEVED).await.last(), Some(&200));
+    let begin = Instant::now();
+    let page = ann.visit(&format!("{A}/logout")).await;
+    assert_eq!(page.status(), 503, "{page:?}");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert_recorded(&gateway, "logout", "deny", None);
+    assert_eq!(status(&ann, &format!("{A}/")).await, 503);
+    // The provider is told the same, so that it tries again.
+    assert_eq!(world.provider.log_out(json!({"sub": "ann"}), gateway.address("plain")).await.status(), 503);
+    redis.resume();
+    eventually("the logout", async || {
+        let told = world.provider.log_out(json!({"sub": "ann"}), gateway.address("plain")).await.status();
+        (told == 200).then_some(())
+    })
+    .await;
+    until_status(&ann, &format!("{A}/"), 401).await;
+}
+
+#[tokio::test]
+async fn a_slow_store_keeps_a_crowd_waiting_no_longer_than_one() {
+    let (world, redis) = (World::start().await, Redis::start().await);
+    let gateway = with_store(&world, &redis, "deny").await;
+    let browsers = [world.browser_of("ann", &gateway).await, world.browser_of("bob", &gateway).await];
+    redis.pause();
+    for browser in &browsers {
+        assert_eq!(goes_on(browser, UNBELIEVED).await.last(), Some(&503));
+    }
+    let mut crowd = JoinSet::new();
+    for number in 0..60 {
+        let (browser, stranger) = (browsers[number % 2].clone(), world.browser(&gateway));
+        crowd.spawn(async move {
+            let begin = Instant::now();
+            let statuses = if number % 3 == 0 {
+                stranger.visit(&format!("{A}/")).await.status()
+            } else {
+                status(&browser, &format!("{A}/")).await
+            };
+            (statuses, begin.elapsed())
+        });
+    }
+    let answers = crowd.join_all().await;
+    let slowest = answers.iter().map(|(_, took)| *took).max().unwrap();
+    println!("of sixty at once the last is answered after {slowest:?}");
+    assert!(answers.iter().all(|(status, _)| *status == 503), "{answers:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    redis.resume();
+    for browser in &browsers {
+        until_status(browser, &format!("{A}/"), 200).await;
+    }
+}
+
+#[tokio::test]
 async fn a_reload_keeps_sessions_and_logins_that_have_begun() {
     let world = World::start().await;
     let gateway = world.gateway(More::default()).await;
@@ -185,4 +245,27 @@ async fn sessions_survive_a_failover_of_the_store() {
     .await;
     println!("logins were back {:?} after the master was killed", begin.elapsed());
     assert_eq!(status(&ann, &format!("{A}/")).await, 200);
+}
+
+#[tokio::test]
+#[ignore = "a cluster takes a second to form: cargo xtask test --full"]
+async fn sessions_live_in_a_cluster_too() {
+    let (world, cluster) = (World::start().await, RedisCluster::start().await);
+    let top = format!("store: '{}'\n", cluster.url());
+    let more = More { top: &top, session: "cache: 0s", ..More::default() };
+    let (one, two) = (world.gateway(more).await, world.gateway(more).await);
+    world.provider.behave(|manners| manners.access = Some(Duration::from_secs(1)));
+    let mut ann = world.browser_of("ann", &one).await;
+    let bob = world.browser_of("bob", &two).await;
+    move_to(&two, &mut ann);
+    world.provider.behave(|manners| manners.access = Some(Duration::from_secs(300)));
+    eventually("two refreshes", async || {
+        assert_eq!((status(&ann, &format!("{A}/")).await, status(&bob, &format!("{A}/")).await), (200, 200));
+        (world.provider.access_tokens().len() == 4).then_some(())
+    })
+    .await;
+    assert_eq!(world.provider.log_out(json!({"sub": "ann"}), one.address("plain")).await.status(), 200);
+    assert_eq!((status(&ann, &format!("{A}/")).await, status(&bob, &format!("{A}/")).await), (401, 200));
+    bob.visit(&format!("{A}/logout")).await;
+    assert_eq!(session(&bob, A), None);
 }
