@@ -51,7 +51,7 @@ fn page(name: &str, received: &Message) -> String {
         "method": received.method(), "target": received.target(), "fields": fields, "body": received.text(),
     });
     format!(
-        "<!doctype html><title>Tool {name}</title><h1>Tool {name}</h1><p>You are <b id=user>{user}</b>. \
+        "<!doctype html><title>Tool {name}</title><style>pre{{white-space:pre-wrap;overflow-wrap:anywhere}}</style><h1>Tool {name}</h1><p>You are <b id=user>{user}</b>. \
          <a href=/logout>Log out</a></p>\
          <form method=post action='/notes?from=form'><input name=title><input type=hidden name=kind value='a &amp; b'>\
          <p><textarea name=text></textarea></p><p><button>Save</button></p></form><pre id=received>{}</pre>",

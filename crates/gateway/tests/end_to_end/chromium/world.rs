@@ -78,6 +78,14 @@ impl Provider {
         }
     }
 
+    /// What is there to be seen for who has logged out: Debian's goes back to the tool only for who has sent it a `state`.
+    pub(super) fn lets_go_at(&self) -> &'static str {
+        match self {
+            Self::Npm(_) => self.asks_in(),
+            Self::Debian(_) => "text=You are disconnected",
+        }
+    }
+
     /// How many times it was asked to refresh tokens, after so many logins.
     pub(super) fn refreshes(&self, logins: usize) -> usize {
         match self {

@@ -75,7 +75,7 @@ async fn one_login_is_for_all_tools_and_one_logout_too(world: World) {
     // The tool's own link does it, here and at the provider.
     tab.click("a[href='/logout']").await;
     world.provider.log_out(tab).await;
-    tab.sees(world.provider.asks_in()).await;
+    tab.sees(world.provider.lets_go_at()).await;
     is_told(other, 401).await;
     assert!(person.cookies().await.iter().all(|cookie| cookie["domain"] != HOSTS[0] || cookie["name"] != COOKIE));
     other.goto(&b).await;
@@ -113,8 +113,10 @@ async fn a_logout_at_the_provider_is_known_to_all_replicas_within_a_second(world
     let session = Session::of(&world, &a, person.cookies().await);
     assert_eq!([session.status(&one).await, session.status(&two).await], [200, 200]);
     leaving.goto(&world.provider.logout_page(&format!("{a}/"))).await;
-    let begin = Instant::now();
     world.provider.log_out(leaving).await;
+    let token = one.access_line(|line| line["path"] == "/backchannel-logout").await;
+    assert_eq!(token["status"], 200, "{token}");
+    let begin = Instant::now();
     eventually("the end of all sessions", async || {
         let known = [session.status(&one).await, session.status(&two).await];
         let seen = [tab.evaluate(STATUS).await, other.evaluate(STATUS).await];
@@ -122,7 +124,7 @@ async fn a_logout_at_the_provider_is_known_to_all_replicas_within_a_second(world
     })
     .await;
     let took = begin.elapsed();
-    println!("a logout at the provider was seen everywhere after {took:?}");
+    println!("a logout token was known everywhere after {took:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
@@ -234,6 +236,10 @@ async fn a_form_outlives_the_session_it_was_filled_in(world: World) {
     tab.fill("textarea", text).await;
     world.redis.command(&["FLUSHALL"]);
     is_told(tab, 401).await;
+    let told = tab
+        .evaluate("fetch('/data').then(answer => [answer.redirected, answer.headers.get('www-authenticate')])")
+        .await;
+    assert_eq!(told, json!([false, format!("Cookie realm=\"gwanmun\", cookie-name=\"{COOKIE}\"")]));
     tab.click("button").await;
     tab.sees("a[target=_blank]").await;
     assert_eq!(heading(tab).await, "You are not logged in any more");
@@ -250,6 +256,8 @@ async fn a_form_outlives_the_session_it_was_filled_in(world: World) {
     // Browsers send line breaks so.
     assert_eq!(sent, json!([["title", title], ["kind", "a & b"], ["text", text.replace('\n', "\r\n")]]));
     assert_eq!(received["fields"]["x-webauth-email"], "ann@people.test");
+    // As the form itself was sent from: tools look at that.
+    assert_eq!(received["fields"]["origin"], a);
 }
 
 #[tokio::test]
