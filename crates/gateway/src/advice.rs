@@ -3,6 +3,7 @@
 
 use gwanmun_config::{Diagnostic, Diagnostics, Node, Piece, Value, did_you_mean};
 use gwanmun_proxy::plan::PlannedFilter;
+use gwanmun_proxy::spec::ClientAuth;
 use gwanmun_proxy::{GatewaySpec, Plan};
 
 /// Methods of RFC 9110 and RFC 5789. Others are good, unless they look like a slip of one of these.
@@ -19,6 +20,7 @@ pub(crate) fn advise(spec: &GatewaySpec, document: &Node, plan: &Plan, diagnosti
     about_listeners(spec, diagnostics);
     about_upstreams(spec, document, diagnostics);
     about_authorization(spec, plan, diagnostics);
+    about_certificates(spec, document, diagnostics);
     let lists =
         [&spec.filters, &spec.default_filters].into_iter().chain(spec.routes.iter().map(|route| &route.filters));
     lists.flatten().for_each(|Piece(filter)| about_filter(filter, diagnostics));
@@ -84,6 +86,44 @@ fn about_authorization(spec: &GatewaySpec, plan: &Plan, diagnostics: &mut Diagno
 
 fn added_authenticate(filter: &PlannedFilter) -> bool {
     filter.name == "authenticate" && filter.role.is_some()
+}
+
+/// A certificate comes by TLS with a listener that asks for it, or in a header of a proxy in front.
+fn about_certificates(spec: &GatewaySpec, document: &Node, diagnostics: &mut Diagnostics) {
+    let lists =
+        [&spec.filters, &spec.default_filters].into_iter().chain(spec.routes.iter().map(|route| &route.filters));
+    let used: Vec<&Node> = lists.flatten().filter_map(|Piece(filter)| client_cert(filter)).collect();
+    let is_asked_for = spec.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let is_asked_for = is_asked_for.into_iter().any(|tls| tls.client_auth != ClientAuth::None);
+    if spec.trusted_proxies.is_empty() && !is_asked_for {
+        let hint = "`client-auth: unverified` in a listener's `tls` asks for one; `trusted-proxies` says whose header is believed";
+        used.iter().for_each(|name| {
+            diagnostics.push(Diagnostic::warning("nobody can show a certificate", name.span).with_hint(hint));
+        });
+    }
+    if spec.trusted_proxies.is_empty() {
+        return;
+    }
+    let entries = document.entry("identity").and_then(|identity| identity.node.entry("certificates"));
+    let Some(Value::Map(entries)) = entries.map(|entries| &entries.node.value) else { return };
+    for entry in entries.iter().filter(|entry| entry.node.entry("header").is_none()) {
+        if used.iter().any(|name| name.text() == Some(&entry.key)) {
+            let message = "it is not said in which header the trusted proxies write certificates: the other, which they may pass \
+                           on from outside, is believed too";
+            diagnostics.push(
+                Diagnostic::warning(message, entry.key_span).with_hint(
+                    "header: x-forwarded-client-cert (Envoy, Istio, nginx) or header: client-cert (RFC 9440)",
+                ),
+            );
+        }
+    }
+}
+
+/// The name behind `client-cert` in an `authenticate`.
+fn client_cert(filter: &Node) -> Option<&Node> {
+    let (_, arguments) = named(filter).filter(|(name, _)| *name == "authenticate")?;
+    let Value::List(entries) = &arguments.entry("any")?.node.value else { return None };
+    entries.iter().find_map(|entry| Some(&entry.entry("client-cert")?.node))
 }
 
 fn about_filter(filter: &Node, diagnostics: &mut Diagnostics) {
@@ -167,6 +207,7 @@ fn texts(node: &Node) -> Vec<(&Node, &str)> {
 #[cfg(test)]
 mod tests {
     use gwanmun_filters::Registry;
+    use gwanmun_testkit::Authority;
 
     use crate::load::from_text;
 
@@ -223,6 +264,26 @@ mod tests {
         }
         assert!(said("", "", &format!("{AUTHENTICATE}, authorize")).is_empty());
         assert!(said(&format!("{AUTHENTICATE}, authorize"), "authorize", "authorize: {level: low}").is_empty());
+    }
+
+    #[test]
+    fn a_header_that_could_be_somebody_elses_is_told_and_so_is_a_certificate_that_nobody_can_show() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, Authority::new().pem()).unwrap();
+        let said = |top: &str, header: &str| {
+            whole(&format!(
+                "listeners: [{{address: '127.0.0.1:0'}}]\n{top}\nidentity: {{certificates: {{people: {{ca: '{}', user-from: \
+                 'dns:{{user}}.corp'{header}}}, others: {{ca: '{}', user-from: 'dns:{{user}}.corp'}}}}}}\n\
+                 routes: [{{id: a, filters: [authenticate: {{any: [{{client-cert: people}}]}}, respond]}}]\n",
+                ca.display(),
+                ca.display()
+            ))
+        };
+        assert_eq!(said("", ""), ["nobody can show a certificate"]);
+        let warnings = said("trusted-proxies: [10.0.0.1]", "");
+        assert!(matches!(&*warnings, [only] if only.contains("in which header")), "{warnings:?}");
+        assert!(said("trusted-proxies: [10.0.0.1]", ", header: client-cert").is_empty());
     }
 
     #[test]

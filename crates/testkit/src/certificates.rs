@@ -9,8 +9,10 @@ use rcgen::{
     IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 pub use draft::Draft;
@@ -37,7 +39,12 @@ impl Authority {
     /// A new authority.
     #[expect(clippy::new_without_default, reason = "every one is another")]
     pub fn new() -> Self {
-        let issuer = CertifiedIssuer::self_signed(authority("authority"), KeyPair::generate().unwrap()).unwrap();
+        Self::called("authority")
+    }
+
+    /// A new authority whose subject has this common name; those of [`Authority::new`] have all the same.
+    pub fn called(name: &str) -> Self {
+        let issuer = CertifiedIssuer::self_signed(authority(name), KeyPair::generate().unwrap()).unwrap();
         Self { issuer, path: Vec::new(), path_pem: String::new() }
     }
 
@@ -115,7 +122,10 @@ impl Authority {
         let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
-                builder.with_client_auth_cert(identity.certificates.clone(), identity.private_key()).unwrap()
+                // Without a look at whether certificate and key belong together.
+                let key = any_supported_type(&identity.private_key()).unwrap();
+                let shown = CertifiedKey::new(identity.certificates.clone(), key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
             }
         };
         config.alpn_protocols = protocols(alpn);
@@ -135,6 +145,14 @@ impl Identity {
     pub fn asking_clients(mut self, authority: &Authority) -> Self {
         self.clients = Some(authority.roots());
         self
+    }
+
+    /// This certificate in the hands of somebody who has another key.
+    #[must_use]
+    pub fn stolen_by(&self, other: &Self) -> Self {
+        let key = KeyPair::from_pem(&other.key()).unwrap();
+        let (certificates, chain, serial) = (self.certificates.clone(), self.chain.clone(), self.serial.clone());
+        Self { certificates, chain, serial, key, clients: None }
     }
 
     /// The certificate and those that lead to its authority, PEM.

@@ -438,7 +438,7 @@ fn bad_arguments_are_refused() {
         ("{any: [{jwt: crop}]}", "did you mean 'corp'?"),
         ("{any: [{jwt: [corp]}]}", "found a list"),
         ("{any: [{session: staff}]}", "there is no provider 'staff'"),
-        ("{any: [{client-cert: people}]}", "there is no 'people'"),
+        ("{any: [{client-cert: people}]}", "there is no 'people' under identity.certificates"),
         ("{any: [jwt]}", "jwt"),
         ("{any: [{jwt: corp}, {jwt: corp}]}", "never be asked"),
         ("{any: [{api-key: {keys: file:keys.yaml}}, {api-key: {keys: file:keys.yaml}}]}", "never be asked"),

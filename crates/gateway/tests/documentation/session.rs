@@ -142,13 +142,16 @@ impl Session {
         let mut changed = Vec::new();
         for entry in fs::read_dir(self.path("here")).unwrap() {
             let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
-            let text = self.ports.to_free(&fs::read_to_string(&path).unwrap());
+            let bytes = match String::from_utf8(fs::read(&path).unwrap()) {
+                Ok(text) => self.ports.to_free(&text).into_bytes(),
+                Err(no_text) => no_text.into_bytes(),
+            };
             let copy = self.path("live").join(&name);
-            if fs::read_to_string(&copy).is_ok_and(|before| before == text) {
+            if fs::read(&copy).is_ok_and(|before| before == bytes) {
                 continue;
             }
             let draft = self.path("draft");
-            fs::write(&draft, text).unwrap();
+            fs::write(&draft, bytes).unwrap();
             fs::rename(draft, copy).unwrap();
             changed.push(name.into_string().unwrap());
         }

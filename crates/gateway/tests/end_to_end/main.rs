@@ -14,6 +14,7 @@ mod audited;
 mod authentication;
 mod authorization;
 mod browsers;
+mod certificates;
 mod chromium;
 mod door;
 mod failures;

@@ -199,6 +199,24 @@ fn an_intermediate_that_was_revoked_vouches_for_nobody() {
 }
 
 #[test]
+fn an_authority_with_an_old_key_and_a_new_one_has_two_lists() {
+    // Both have the same name.
+    let (old, new) = (Authority::new(), Authority::new());
+    let [ann, eve, bob, mallory] =
+        [&old, &old, &new, &new].map(|authority| authority.draft(&["uri:spiffe://corp/user/u"]).issue());
+    for lists in [
+        [old.revoking(&[&eve], 3000), new.revoking(&[&mallory], 3000)],
+        [new.revoking(&[&mallory], 3000), old.revoking(&[&eve], 3000)],
+    ] {
+        let world = world(trusting(&[old.pem(), new.pem()], &lists), |_| {});
+        for (identity, is_good) in [(&ann, true), (&eve, false), (&bob, true), (&mallory, false)] {
+            let wanted = if is_good { Ok("u") } else { Err(Reason::ClientCertificateRevoked) };
+            assert_eq!(world.who(identity).as_deref().map_err(|why| *why), wanted);
+        }
+    }
+}
+
+#[test]
 fn a_certificate_that_is_known_is_refused_when_it_ends() {
     let authority = Authority::new();
     let world = people_of(&authority);

@@ -17,6 +17,8 @@ pub struct Trusted {
     pub(super) revoked: Vec<CertRevocationList<'static>>,
     /// When the first of the lists is overdue.
     pub(super) next_update: Option<SystemTime>,
+    /// Whether two lists are of authorities with the same name: an authority with its old key and its new one.
+    pub(super) has_namesakes: bool,
 }
 
 /// A file that cannot be used.
@@ -69,7 +71,11 @@ impl Trusted {
             let read = BorrowedCertRevocationList::from_der(list).and_then(|list| list.to_owned());
             let read = read.map_err(|error| Unusable::Structure(error.to_string()))?;
             first_overdue = earlier(first_overdue, next_update(list));
-            self.revoked.push(read.into());
+            let read = CertRevocationList::from(read);
+            if self.revoked.iter().any(|other| other.issuer() == read.issuer()) {
+                self.has_namesakes = true;
+            }
+            self.revoked.push(read);
         }
         self.next_update = earlier(self.next_update, first_overdue);
         Ok(first_overdue)

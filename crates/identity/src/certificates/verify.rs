@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gwanmun_core::Reason;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{
-    EndEntityCert, Error, ExpirationPolicy, KeyUsage, RevocationCheckDepth, RevocationOptions,
+    CertRevocationList, EndEntityCert, Error, ExpirationPolicy, KeyUsage, RevocationCheckDepth, RevocationOptions,
     RevocationOptionsBuilder, UnknownStatusPolicy,
 };
 
@@ -44,18 +44,32 @@ pub(super) fn verify<'c>(
     let own_der = CertificateDer::from(*own);
     let others: Vec<CertificateDer<'_>> = others.iter().map(|other| CertificateDer::from(*other)).collect();
     let leaf = EndEntityCert::try_from(&own_der).map_err(|error| refusal(&error))?;
-    let lists: Vec<_> = trusted.revoked.iter().collect();
-    let path = leaf
-        .verify_for_usage(
+    let attempt = |lists: &[&CertRevocationList<'_>]| {
+        leaf.verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,
             &trusted.anchors,
             &others,
             UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)),
             KeyUsage::client_auth(),
-            revocation(&lists, check),
+            revocation(lists, check),
             None,
         )
-        .map_err(|error| refusal(&error))?;
+    };
+    // webpki asks the first list of an authority's name, also where an authority of that name with another key wrote it.
+    let mut lists: Vec<_> = trusted.revoked.iter().collect();
+    let mut outcome = attempt(&lists);
+    let more = if trusted.has_namesakes { lists.len() - 1 } else { 0 };
+    for _ in 0..more {
+        if matches!(outcome, Ok(_) | Err(Error::CertRevoked)) {
+            break;
+        }
+        lists.rotate_left(1);
+        let next = attempt(&lists);
+        if matches!(next, Ok(_) | Err(Error::CertRevoked)) {
+            outcome = next;
+        }
+    }
+    let path = outcome.map_err(|error| refusal(&error))?;
     let details = details(own)?;
     let mut until = details.not_after;
     for intermediate in path.intermediate_certificates() {
@@ -68,10 +82,7 @@ pub(super) fn verify<'c>(
 }
 
 /// Unless it is required, a certificate is good of which no list speaks, and a list that is overdue goes on to count.
-fn revocation<'l>(
-    lists: &'l [&'l webpki::CertRevocationList<'l>],
-    check: RevocationCheck,
-) -> Option<RevocationOptions<'l>> {
+fn revocation<'l>(lists: &'l [&'l CertRevocationList<'l>], check: RevocationCheck) -> Option<RevocationOptions<'l>> {
     let (status, expiration) = match check {
         RevocationCheck::Required => (UnknownStatusPolicy::Deny, ExpirationPolicy::Enforce),
         RevocationCheck::WhereKnown => (UnknownStatusPolicy::Allow, ExpirationPolicy::Ignore),

@@ -125,7 +125,11 @@ pub(super) const TABLE: &[Row] = &[
     row("do-connecting-ip", What::Forwarding, Claim(Remove, is::address)),
     row("x-nf-client-connection-ip", What::Forwarding, Claim(Remove, is::address)),
     // Who the user or its certificate is, as proxies tell it.
-    row("client-cert", What::Forwarding, Claim(Remove, is::anything)),
+    row(
+        "client-cert",
+        What::Forwarding,
+        Claim(RefuseUnlessTaken("the request has two Client-Cert fields"), is::anything),
+    ),
     row("client-cert-chain", What::Forwarding, Claim(List, is::anything)),
     row("x-client-cert", What::Forwarding, Claim(Remove, is::anything)),
     row("x-client-dn", What::Forwarding, Claim(Remove, is::anything)),

@@ -143,3 +143,90 @@ fn read<T>(
     };
     taken.map_err(|why| ground.refuse(value.span, why)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use gwanmun_config::Severity;
+    use gwanmun_core::{Clock, ManualClock};
+    use gwanmun_identity::Identity;
+    use gwanmun_proxy::{Lasting, Network};
+    use gwanmun_testkit::Authority;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::fixture::sections;
+    use crate::section::identity::IdentitySpec;
+
+    /// A folder with two authorities, a user's certificate and lists, one of which is overdue.
+    fn folder() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let authority = Authority::new();
+        write("ca.pem", &authority.pem());
+        write("more.pem", &Authority::called("more").pem());
+        write("leaf.pem", &authority.draft(&["dns:a"]).issue().pem());
+        write("good.crl", &authority.revoking(&[], 3000));
+        write("old.crl", &authority.revoking(&[], 2010));
+        write("text.pem", "nothing");
+        folder
+    }
+
+    /// What is said about `identity.certificates.people` with these `members`, and whether it could be used.
+    fn said(members: &str) -> (bool, Vec<(Severity, String)>) {
+        let folder = folder();
+        let located = members.replace('@', &format!("{}/", folder.path().display()));
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(UNIX_EPOCH + Duration::from_secs(1_767_323_045)));
+        let text = format!("identity: {{certificates: {{people: {{{located}}}}}}}\n");
+        let (built, said) = sections::<IdentitySpec>(&text, &clock, &Lasting::new(Network::Offline));
+        let people = built.and_then(|sections| sections.of::<Identity>().ok()?.certificates.get("people").cloned());
+        (people.is_some_and(|people| people.credential() == "client-cert:people"), said)
+    }
+
+    const USER: &str = "user-from: 'dns:{user}.corp'";
+
+    #[test]
+    fn users_are_known_by_their_certificates() {
+        for members in [
+            format!("ca: '@ca.pem', {USER}"),
+            format!("ca: 'file:@ca.pem', {USER}, header: client-cert"),
+            format!("ca: ['@ca.pem', '@more.pem'], crl: ['@good.crl'], crl-required: true, {USER}"),
+            "ca: '@ca.pem', user-from: ['uri:spiffe://corp/{user}', 'dns:{user}']".to_owned(),
+            format!("ca: '@ca.pem', {USER}, header: x-forwarded-client-cert, require-certificate: true"),
+        ] {
+            let outcome = said(&members);
+            assert_eq!(outcome, (true, vec![]), "{members}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (members, wanted) in [
+            (USER.to_owned(), "missing"),
+            (format!("ca: [], {USER}"), "found no authority"),
+            (format!("ca: '@none.pem', {USER}"), "cannot read"),
+            (format!("ca: '@text.pem', {USER}"), "it has none in it"),
+            (format!("ca: '@leaf.pem', {USER}"), "no authority's"),
+            (format!("ca: '@ca.pem', crl: '@ca.pem', {USER}"), "it has none in it"),
+            (format!("ca: '@ca.pem', crl-required: true, {USER}"), "found no 'crl'"),
+            (format!("ca: '@ca.pem', header: x-client-cert, {USER}"), "client-cert"),
+            ("ca: '@ca.pem'".to_owned(), "user-from"),
+            ("ca: '@ca.pem', user-from: []".to_owned(), "found no rule"),
+            ("ca: '@ca.pem', user-from: 'cn:{user}'".to_owned(), "wanted uri:, dns: or email:"),
+            ("ca: '@ca.pem', user-from: 'dns:people.corp'".to_owned(), "wanted {user} once"),
+        ] {
+            let (is_good, said) = said(&members);
+            assert!(!is_good, "{members}");
+            let is_told = said.iter().any(|(severity, text)| *severity == Severity::Error && text.contains(wanted));
+            assert!(is_told, "{members}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_overdue_is_warned_of() {
+        let (is_good, said) = said(&format!("ca: '@ca.pem', crl: '@old.crl', {USER}"));
+        assert!(is_good);
+        assert!(matches!(&*said, [(Severity::Warning, text)] if text.contains("is overdue")), "{said:?}");
+    }
+}
