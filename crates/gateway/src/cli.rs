@@ -79,7 +79,7 @@ enum Command {
     /// Work with an audit log
     #[command(subcommand)]
     Audit(command::audit::Command),
-    /// Start two small services with the gateway in front of them
+    /// Start a gateway of each role with services behind, and a provider stub to log in at
     Demo,
 }
 

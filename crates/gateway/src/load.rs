@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gwanmun_config::{
-    Diagnostic, Diagnostics, Environment, Files, Loaded, MergeRules, Node, Sources, Value, decode, load, load_texts,
+    Diagnostic, Diagnostics, Environment, Files, Loaded, MergeRules, Node, Sources, Value, decode, load,
 };
 use gwanmun_filters::Registry;
 use gwanmun_proxy::{Catalog, Context, GatewaySpec, Lasting, Network, Plan, compile};
@@ -45,9 +45,10 @@ pub(crate) fn to_run(
 }
 
 /// Reads a text that is not in a file.
+#[cfg(test)]
 pub(crate) fn from_text(registry: &Registry, name: &str, text: &str) -> Configuration {
     let texts = [(name.to_owned(), text.to_owned())];
-    let loaded = load_texts(&texts, &Environment::from_pairs::<String, String>([]), &MERGE);
+    let loaded = gwanmun_config::load_texts(&texts, &Environment::from_pairs::<String, String>([]), &MERGE);
     compiled(registry, loaded, &Lasting::new(Network::Offline), |_| {})
 }
 

@@ -16,6 +16,7 @@ mod authorization;
 mod browsers;
 mod certificates;
 mod chromium;
+mod demo;
 mod door;
 mod failures;
 mod http1;

@@ -1,43 +1,74 @@
-//! A small service of the demo: it answers with what it was sent, so that one sees what the gateway did.
+//! A small service of the demo: it answers with what it was sent, so that one sees what the gateway did. As a page for
+//! browsers, as JSON for everybody else.
 
-use std::convert::Infallible;
+mod page;
+mod seen;
+
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use gwanmun_proxy::{Body, Response};
-use http::{HeaderValue, Request, header};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
+use gwanmun_proxy::Response;
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
 
-/// Starts the service `name` on a free port of this machine.
-pub(super) async fn start(name: &'static str) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::task::spawn_local(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(move |request| async move { Ok::<_, Infallible>(answer(name, &request)) });
-            tokio::task::spawn_local(async move {
-                if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
-                    tracing::debug!(event = "demo-connection-ended", %error, "a connection of the demo ended early");
-                }
-            });
-        }
-    });
-    Ok(address)
+use super::passports::Passports;
+use super::wire::{Port, answer};
+use seen::Seen;
+
+/// What a service is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About {
+    /// What it is called.
+    pub(super) name: &'static str,
+    /// In front of whom it stands, in a few words.
+    pub(super) behind: &'static str,
 }
 
-fn answer(name: &str, request: &Request<Incoming>) -> Response {
-    let mut headers = Map::new();
-    for (field, value) in request.headers() {
-        headers.insert(field.to_string(), Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned()));
+/// A link on a service's pages.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    pub(super) text: &'static str,
+    pub(super) url: String,
+}
+
+/// A service that runs.
+pub(super) struct Service {
+    pub(super) address: SocketAddr,
+    links: Rc<RefCell<Vec<Link>>>,
+}
+
+impl Service {
+    /// Starts one on a free port of this machine, which verifies Passports with `passports`.
+    pub(super) async fn start(about: About, passports: Passports) -> io::Result<Self> {
+        let port = Port::free().await?;
+        let (address, links) = (port.address(), Rc::<RefCell<Vec<Link>>>::default());
+        let shown = Rc::clone(&links);
+        port.serve(move |request| {
+            let seen = Seen::of(&request, about.name, &passports);
+            let response = if is_for_a_person(request.headers()) {
+                page::show(about, &seen, &shown.borrow())
+            } else {
+                tell(&seen)
+            };
+            async move { response }
+        });
+        Ok(Self { address, links })
     }
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let seen = json!({"service": name, "method": request.method().as_str(), "target": target, "headers": headers});
-    let mut response = http::Response::new(Body::from(format!("{seen:#}\n")));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+
+    /// What its pages lead to.
+    pub(super) fn lead_to(&self, links: Vec<Link>) {
+        *self.links.borrow_mut() = links;
+    }
+}
+
+fn is_for_a_person(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+}
+
+fn tell(seen: &Seen) -> Response {
+    let mut response = answer("application/json", format!("{:#}\n", seen.json()));
+    response.headers_mut().insert(http::header::VARY, HeaderValue::from_static("Accept"));
     response
 }
