@@ -107,15 +107,12 @@ fn about_certificates(spec: &GatewaySpec, document: &Node, diagnostics: &mut Dia
     let entries = document.entry("identity").and_then(|identity| identity.node.entry("certificates"));
     let Some(Value::Map(entries)) = entries.map(|entries| &entries.node.value) else { return };
     for entry in entries.iter().filter(|entry| entry.node.entry("header").is_none()) {
-        if used.iter().any(|name| name.text() == Some(&entry.key)) {
-            let message = "it is not said in which header the trusted proxies write certificates: the other, which they may pass \
-                           on from outside, is believed too";
-            diagnostics.push(
-                Diagnostic::warning(message, entry.key_span).with_hint(
-                    "header: x-forwarded-client-cert (Envoy, Istio, nginx) or header: client-cert (RFC 9440)",
-                ),
-            );
-        }
+        let message = "it is not said in which header the trusted proxies write certificates: the other, which they may pass \
+                       on from outside, is believed too";
+        diagnostics.push(
+            Diagnostic::warning(message, entry.key_span)
+                .with_hint("header: x-forwarded-client-cert (Envoy, Istio, nginx) or header: client-cert (RFC 9440)"),
+        );
     }
 }
 
@@ -274,7 +271,7 @@ mod tests {
         let said = |top: &str, header: &str| {
             whole(&format!(
                 "listeners: [{{address: '127.0.0.1:0'}}]\n{top}\nidentity: {{certificates: {{people: {{ca: '{}', user-from: \
-                 'dns:{{user}}.corp'{header}}}, others: {{ca: '{}', user-from: 'dns:{{user}}.corp'}}}}}}\n\
+                 'dns:{{user}}.corp'{header}}}, others: {{ca: '{}', user-from: 'dns:{{user}}.corp', header: client-cert}}}}}}\n\
                  routes: [{{id: a, filters: [authenticate: {{any: [{{client-cert: people}}]}}, respond]}}]\n",
                 ca.display(),
                 ca.display()

@@ -33,6 +33,9 @@ const commands = {
   async reload({ tab }) {
     return (await tabs[tab].reload()).status();
   },
+  async back({ tab }) {
+    await tabs[tab].goBack();
+  },
   click: ({ tab, selector }) => tabs[tab].click(selector),
   fill: ({ tab, selector, value }) => tabs[tab].fill(selector, value),
   // The number of the tab that a click opens.

@@ -98,6 +98,11 @@ impl<'a> Tab<'a> {
         self.ask("reload", json!({})).await.as_u64().unwrap()
     }
 
+    /// Goes back to the page before.
+    pub async fn back(self) {
+        self.ask("back", json!({})).await;
+    }
+
     /// Clicks on what a selector finds.
     pub async fn click(self, selector: &str) {
         self.ask("click", json!({"selector": selector})).await;

@@ -124,7 +124,6 @@ async fn a_logout_at_the_provider_is_known_to_all_replicas_within_a_second(world
     })
     .await;
     let took = begin.elapsed();
-    println!("a logout token was known everywhere after {took:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
@@ -169,7 +168,6 @@ async fn tokens_that_expire_among_many_requests_are_refreshed_once(world: World)
         ),
         session.statuses(&two, Duration::from_secs(6)),
     );
-    println!("the browser was told {asked}, the other replica's client {} times 200", others.len());
     assert!(asked["200"].as_u64().unwrap() >= 50 && asked.as_object().unwrap().len() == 1, "{asked}");
     assert!(others.len() > 1 && others.iter().all(|&status| status == 200), "{others:?}");
     assert_eq!(world.provider.refreshes(1), 1, "{}", world.provider.log());
@@ -270,6 +268,35 @@ async fn a_form_outlives_its_session_with_npms_oidc_provider() {
 #[ignore = "needs Chromium and glewlwyd: cargo xtask test --full"]
 async fn a_form_outlives_its_session_with_glewlwyd() {
     a_form_outlives_the_session_it_was_filled_in(World::with_debian().await).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and an OpenID provider from npm: cargo xtask test --full"]
+async fn a_form_with_a_file_is_still_there_when_one_goes_back() {
+    let world = World::with_npm().await;
+    let (_gateway, [a, _]) = edge(&world, "").await;
+    let chromium = Chromium::start().await;
+    let person = chromium.person().await;
+    let tab = person.tab().await;
+    tab.goto(&a).await;
+    world.provider.log_in(tab, "ann").await;
+    tab.reaches(&a).await;
+    let as_with_a_file = "void(document.querySelector('form').enctype = 'multipart/form-data')";
+    tab.evaluate(as_with_a_file).await;
+    tab.fill("textarea", "an hour's work").await;
+    world.redis.command(&["FLUSHALL"]);
+    is_told(tab, 401).await;
+    tab.click("button").await;
+    let beside = tab.click_opening("a[target=_blank]").await;
+    beside.reaches(&format!("{a}/callback?done")).await;
+    tab.screenshot("form-not-kept").await;
+    tab.back().await;
+    tab.sees("textarea").await;
+    tab.evaluate(as_with_a_file).await;
+    tab.click("button").await;
+    tab.reaches(&format!("{a}/notes?from=form")).await;
+    let body = Tool::received(tab).await["body"].clone();
+    assert!(body.as_str().unwrap().contains("an hour's work"), "{body}");
 }
 
 #[tokio::test]

@@ -126,14 +126,15 @@ impl World {
         Self { authority, provider, redis: Redis::start().await, tools }
     }
 
-    /// A gateway that serves the tools over https at [`HOSTS`]; `session` is what is said of sessions. The provider's calls
-    /// come to its listener `inside`.
+    /// A gateway for colleagues that serves the tools over https at [`HOSTS`]; `session` is what is said of sessions. A provider that
+    /// believes none of its certificates comes to the listener `inside`.
     pub(super) async fn gateway(&self, session: &str) -> Gateway {
         let names = [&HOSTS[..], &["127.0.0.1"]].concat();
         let identity = self.authority.issue(&names);
         let listener = "{name: web, address: 127.0.0.1:0, tls: {certificates: [{certificate: web.pem, key: web.key}]}}";
         let inside = "{name: inside, address: 127.0.0.1:0}";
-        let configuration = format!("listeners: [{listener}, {inside}]\n{}", self.configuration(session));
+        let configuration =
+            format!("role: internal\nlisteners: [{listener}, {inside}]\n{}", self.configuration(session));
         setup().with_file("web.pem", identity.pem()).with_file("web.key", identity.key()).start(&configuration).await
     }
 
@@ -147,7 +148,7 @@ impl World {
         WebClient::of(&all).told_at(&told)
     }
 
-    /// The same over http, which browsers take for safe below `localhost`.
+    /// One without a role, over http, which browsers take for safe below `localhost`.
     pub(super) async fn plain_gateway(&self, session: &str) -> Gateway {
         setup().start(&self.configuration(session)).await
     }
