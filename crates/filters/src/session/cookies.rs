@@ -223,7 +223,7 @@ struct Found<'a> {
 impl Found<'_> {
     fn note(&self, exchange: &mut Exchange) {
         let Some(named) = self.names.named(exchange) else { return };
-        if self.is_host != std::ptr::eq(named, &raw const self.names.over_https) {
+        if self.is_host != (exchange.scheme() == Scheme::Https) {
             return;
         }
         let value = self.value.iter().all(|&byte| is_base64url(byte)).then(|| str::from_utf8(self.value).ok());

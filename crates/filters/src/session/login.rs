@@ -89,13 +89,15 @@ impl Entrance {
         let page = Page::new(StatusCode::UNAUTHORIZED, "You are not logged in any more");
         Ok(match fields {
             Some(fields) => page
-                .says("Your session has ended before what you sent could be accepted. Nothing is lost: it is kept on this page.")
+                .says("Your session has ended before what you sent could be accepted. Nothing is lost: it is kept on this \
+                     page.")
                 .says("First log in again in a new tab, then come back to this one and send it once more.")
                 .leads_beside(&login, "1. Log in")
                 .sends(&format!("{origin}{target}"), &fields, "2. Send again"),
             None if is_here => page
                 .says("Your session has ended before what you sent could be accepted.")
-                .says("Log in again in a new tab. Then go back in this one with your browser's Back button: what you have filled in is still there.")
+                .says("Log in again in a new tab. Then go back in this one with your browser's Back button: what you have \
+                     filled in is still there.")
                 .leads_beside(&login, "Log in"),
             None => page.says("Another site sent something here in your name. It was not accepted.").leads_beside(&login, "Log in"),
         })

@@ -69,7 +69,7 @@ async fn answered(method: Method, target: &str, fields: &[(&str, &str)], sent: &
 async fn refused(method: Method, target: &str, fields: &[(&str, &str)], sent: &str) -> Fault {
     let mut exchange = over_tls(exchange_with(method, target, fields));
     exchange.request.body = sent.to_owned().into();
-    outcome(&door(), &mut exchange).await.err().expect("the request was answered")
+    outcome(&door(), &mut exchange).await.expect_err("the request was answered")
 }
 
 #[test]
