@@ -73,6 +73,14 @@ async fn a_provider_ends_all_sessions_of_a_user_or_those_of_one_login() {
     }
     assert_eq!((status(&ann, &format!("{A}/")).await, status(&bob, &format!("{A}/")).await), (200, 200));
 
+    // The same where the token names nobody but the login.
+    world.provider.log_in_as("ann");
+    assert_eq!(ann_again.open(&format!("{A}/")).await.status(), 200);
+    let third = world.provider.sids().pop().unwrap();
+    assert_eq!(world.provider.log_out(json!({"sid": third}), plain).await.status(), 200);
+    until_status(&ann_again, &format!("{A}/"), 401).await;
+    assert_eq!((status(&ann, &format!("{A}/")).await, status(&bob, &format!("{A}/")).await), (200, 200));
+
     // All of a user.
     world.provider.log_in_as("ann");
     assert_eq!(ann_again.open(&format!("{A}/")).await.status(), 200);
@@ -82,10 +90,26 @@ async fn a_provider_ends_all_sessions_of_a_user_or_those_of_one_login() {
     }
     assert_eq!(status(&bob, &format!("{A}/")).await, 200);
     assert_recorded(&gateway, "logout", "allow", Some("ann"));
-    assert_eq!(records(&gateway, "logout").len(), 2);
+    assert_eq!(records(&gateway, "logout").len(), 3);
 
     // Nobody is there to be ended; the provider hears that it is so.
     assert_eq!(world.provider.log_out(json!({"sub": "ann"}), plain).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_logout_reaches_gateways_that_share_nothing_by_way_of_the_provider() {
+    let world = World::start().await;
+    let (one, two) = (world.gateway(More::default()).await, world.gateway(More::default()).await);
+    let gateways = [one.address("plain"), two.address("plain")];
+    world.provider.behave(|manners| manners.told = gateways.into());
+    let browser = world.browser_of("ann", &one).await;
+    let mut at_two = browser.clone();
+    at_two.find("b.test", two.web());
+    assert_eq!(at_two.open(&format!("{B}/")).await.status(), 200);
+    let page = browser.visit(&format!("{A}/logout")).await;
+    browser.follow(&page).await;
+    until_status(&at_two, &format!("{B}/"), 401).await;
+    assert_recorded(&two, "logout", "allow", Some("ann"));
 }
 
 #[tokio::test]

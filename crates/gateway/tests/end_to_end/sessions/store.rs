@@ -125,6 +125,33 @@ async fn a_logout_without_the_store_says_so_and_ends_the_session_here() {
 }
 
 #[tokio::test]
+async fn tokens_that_come_while_the_store_is_away_are_not_lost() {
+    let (world, redis) = (World::start().await, Redis::start().await);
+    world.provider.behave(|manners| manners.access = Some(Duration::from_secs(1)));
+    let gateway = with_store(&world, &redis, "local").await;
+    let ann = world.browser_of("ann", &gateway).await;
+    world.provider.behave(|manners| manners.access = Some(Duration::from_secs(300)));
+    let held = world.provider.hold("token");
+    eventually("a refresh", async || {
+        assert_eq!(status(&ann, &format!("{A}/")).await, 200);
+        (world.provider.calls("token") > 1).then_some(())
+    })
+    .await;
+    redis.pause();
+    held.release();
+    eventually("the new token", async || (world.provider.access_tokens().len() > 1).then_some(())).await;
+    assert_eq!(goes_on(&ann, UNBELIEVED).await, [200]);
+    redis.resume();
+    let wanted = format!("Bearer {}", world.provider.access_tokens()[1]);
+    eventually("the new token at the tool", async || {
+        assert_eq!(status(&ann, &format!("{A}/relay/")).await, 200);
+        (world.received().await.pop()?.header("authorization")? == wanted).then_some(())
+    })
+    .await;
+    assert_eq!((world.provider.refreshes(), world.provider.replays()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_slow_store_keeps_a_crowd_waiting_no_longer_than_one() {
     let (world, redis) = (World::start().await, Redis::start().await);
     let gateway = with_store(&world, &redis, "deny").await;
