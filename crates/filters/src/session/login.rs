@@ -97,7 +97,7 @@ impl Entrance {
             None if is_here => page
                 .says("Your session has ended before what you sent could be accepted.")
                 .says("Log in again in a new tab. Then go back in this one with your browser's Back button: what you have \
-                     filled in is still there.")
+                     filled in should still be there.")
                 .leads_beside(&login, "Log in"),
             None => page.says("Another site sent something here in your name. It was not accepted.").leads_beside(&login, "Log in"),
         })
