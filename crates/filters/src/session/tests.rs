@@ -33,6 +33,7 @@ pub(super) fn entrance(name: &str, cookie: &str) -> Arc<Entrance> {
         leeway: Duration::ZERO,
         principal: PrincipalMap::of_people(),
         userinfo: false,
+        logout_without_exp: false,
         timeout: Duration::from_secs(1),
         paths: OidcPaths {
             callback: "/callback".to_owned(),

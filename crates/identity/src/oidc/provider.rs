@@ -105,7 +105,7 @@ impl Provider {
             scope: settings.scopes.join(" "),
             authorization: basic(client_id, client_secret.expose()),
             id_tokens: IdTokens::new(expect.clone(), client_id),
-            logout_tokens: LogoutTokens::new(expect),
+            logout_tokens: LogoutTokens::new(expect, settings.logout_without_exp),
             metadata,
             keys: Keys::fetched(fetch, Arc::new(source), outbound),
             lanes,

@@ -31,6 +31,8 @@ pub struct OidcSettings {
     pub principal: PrincipalMap,
     /// Whether its UserInfo endpoint is asked for more claims than the ID token has.
     pub userinfo: bool,
+    /// Whether its logout tokens may have no `exp`, as drafts of the specification had it: they are good for two minutes.
+    pub logout_without_exp: bool,
     /// How long a question may take.
     pub timeout: Duration,
     /// Where browsers and the provider come to.

@@ -103,7 +103,7 @@ impl Protocol {
             ("no jti", changed(json!({"jti": null}))),
             ("an empty jti", changed(json!({"jti": ""}))),
             ("no iat", changed(json!({"iat": null}))),
-            ("no exp, of two hours ago", changed(json!({"iat": now() - 7200, "exp": null}))),
+            ("no exp", changed(json!({"exp": null}))),
             ("expired", changed(json!({"iat": now() - 7200, "exp": now() - 3600}))),
             ("of tomorrow", changed(json!({"iat": now() + 86_400, "exp": now() + 90_000}))),
             ("neither sub nor sid", changed(json!({"sub": null, "sid": null}))),

@@ -62,6 +62,9 @@ pub struct OidcSpec {
     /// Whether the provider's UserInfo endpoint is asked for claims that the ID token does not have.
     #[serde(default)]
     userinfo: bool,
+    /// Whether the provider's logout tokens may have no `exp`, as drafts of the specification had it (false).
+    #[serde(default)]
+    logout_without_exp: bool,
     /// How long a question to the provider may take (2s).
     #[serde(default = "two_seconds")]
     timeout: Spanned<Timespan>,
@@ -171,6 +174,7 @@ impl OidcSpec {
             leeway: self.leeway.0,
             principal: principal?,
             userinfo: self.userinfo,
+            logout_without_exp: self.logout_without_exp,
             timeout: self.timeout.0,
             paths: paths?,
             session: session?,

@@ -166,10 +166,12 @@ impl World {
                 )
             })
             .collect();
+        let without_exp = matches!(self.provider, Provider::Debian(_));
         format!(
             "workers: 2\nstore: {{url: 'redis://{}', timeout: 200ms}}\n\
              identity:\n  oidc:\n    staff:\n      issuer: '{}'\n      client-id: gateway\n      \
-             client-secret: gateway-secret\n      scopes: [openid, profile, email, groups]\n      session: {{{session}}}\n\
+             client-secret: gateway-secret\n      scopes: [openid, profile, email, groups]\n      \
+             logout-without-exp: {without_exp}\n      session: {{{session}}}\n\
              routes:\n{routes}",
             self.redis.place(),
             self.provider.issuer(),

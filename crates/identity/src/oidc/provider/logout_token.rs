@@ -16,7 +16,7 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// The most that may lie between its beginning and its end: so long it is known that it came.
 const LONGEST_LIFE: Duration = Duration::from_secs(86_400);
 
-/// How long after `iat` one without `exp` is good: drafts of the specification had none, and servers follow them.
+/// How long after `iat` one without `exp` is good, where such are taken.
 const LIFE_WITHOUT_EXP: Duration = Duration::from_secs(120);
 
 /// Reads logout tokens.
@@ -24,13 +24,13 @@ const LIFE_WITHOUT_EXP: Duration = Duration::from_secs(120);
 pub(super) struct LogoutTokens(Kind);
 
 impl LogoutTokens {
-    /// Those that are as `expect` says.
-    pub(super) fn new(expect: Expect) -> Self {
+    /// Those that are as `expect` says; `is_without_exp`: drafts of the specification had no `exp`, and servers follow them.
+    pub(super) fn new(expect: Expect, is_without_exp: bool) -> Self {
         let expect = Expect {
             required: vec!["jti".to_owned()],
             // Wants `iat` too.
             longest_life: Some(LONGEST_LIFE),
-            life_without_exp: Some(LIFE_WITHOUT_EXP),
+            life_without_exp: is_without_exp.then_some(LIFE_WITHOUT_EXP),
             subject: Subject::Optional,
             ..expect
         };

@@ -76,6 +76,7 @@ impl World {
             leeway: 30 * SECOND,
             principal: PrincipalMap::default(),
             userinfo: false,
+            logout_without_exp: false,
             timeout: 2 * SECOND,
             paths: OidcPaths {
                 callback: "/callback".to_owned(),

@@ -209,6 +209,7 @@ fn settings() -> OidcSettings {
         leeway: SECOND,
         principal: PrincipalMap::default(),
         userinfo: false,
+        logout_without_exp: false,
         timeout: 2 * SECOND,
         paths: OidcPaths { callback: "/callback".into(), logout: "/logout".into(), backchannel: "/backchannel".into() },
         session: SessionSettings {

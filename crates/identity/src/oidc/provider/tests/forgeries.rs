@@ -165,7 +165,7 @@ proptest! {
             prop_assert!(claims["aud"] == "gw" || claims["aud"][0] == "gw");
             prop_assert!(claims.get("at_hash").is_none() && claims.get("azp").is_none_or(|azp| azp == "gw"));
         }
-        let logout = LogoutTokens::new(expect).read(&text, &keys, now);
+        let logout = LogoutTokens::new(expect, true).read(&text, &keys, now);
         prop_assert!(logout.is_err(), "nothing of this is a logout token");
     }
 }
