@@ -83,6 +83,14 @@ impl Demo {
     }
 }
 
+impl Drop for Demo {
+    /// A test that failed leaves no process behind.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 fn text(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()

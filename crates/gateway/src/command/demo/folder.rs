@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A folder that nobody else may look into.
 pub(super) struct Folder(PathBuf);
@@ -12,7 +13,10 @@ pub(super) struct Folder(PathBuf);
 impl Folder {
     /// A new one among the temporary files. One that is there already, whoever made it, is not used.
     pub(super) fn new() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("gwanmun-demo-{}", std::process::id()));
+        // In a container the process may have the same number every time, and what was killed leaves its folder.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("gwanmun-demo-{}-{:x}", std::process::id(), now.subsec_nanos());
+        let path = std::env::temp_dir().join(name);
         DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
             io::Error::new(error.kind(), format!("the folder '{}' cannot be made: {error}", path.display()))
         })?;

@@ -10,9 +10,13 @@ use crate::command::demo::passports::Verdict;
 use crate::command::demo::wire::escaped;
 
 pub(super) fn show(about: About, seen: &Seen, links: &[Link]) -> Response {
+    let how = match seen.passport {
+        Some(_) => "The gateway found out who you are and let you through",
+        None => "The gateway let you through",
+    };
     let mut body = format!(
-        "<h1>What the service behind sees</h1>\n<p class=\"lead\">You asked for <code>{} {}</code>. The gateway found out who you are and let you \
-         through; this is all that reached <b>{}</b>.</p>\n",
+        "<h1>What the service behind sees</h1>\n<p class=\"lead\">You asked for <code>{} {}</code>. {how}; this is all that \
+         reached <b>{}</b>.</p>\n",
         escaped(&seen.method),
         escaped(&seen.target),
         escaped(about.name)
