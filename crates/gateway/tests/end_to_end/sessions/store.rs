@@ -33,6 +33,7 @@ async fn goes_on(browser: &Browser, time: Duration) -> Vec<u16> {
 }
 
 /// Nobody logs in: neither is a login begun, nor one ended that was begun before.
+#[expect(clippy::print_stdout, reason = "what was measured")]
 async fn nobody_logs_in(world: &World, gateway: &Gateway, began: &Page, browser: &Browser) {
     let begin = Instant::now();
     let page = world.browser(gateway).visit(&format!("{A}/")).await;
