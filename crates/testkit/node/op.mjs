@@ -2,7 +2,7 @@
 // `gateway`, or for the resource that is asked for; those for the resource `urn:opaque` are opaque. People log in on a page
 // of it. Says on stdout, one JSON object a line, where it listens, which key signs, what it granted and whom it told of the
 // end of a session. A line on stdin is a JSON object: `key` is the algorithm of a new key in place of the old one, `web` the
-// client through which people come; with the end of stdin it ends.
+// client through which people come, `seconds` how long their access tokens live; with the end of stdin it ends.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
@@ -149,8 +149,7 @@ async function interact(provider, request, response) {
 }
 
 // The client of people: the code flow with PKCE, and refresh tokens.
-function register({ access_token_lifetime, ...uris }) {
-  lifetime = access_token_lifetime ?? LIFETIME;
+function register(uris) {
   return current.provider.Client.adapter.upsert(WEB, {
     client_id: WEB,
     client_secret: 'gateway-secret',
@@ -177,10 +176,13 @@ server.listen(0, '127.0.0.1', async () => {
   current = providerWith(process.argv[2], issuer);
   say({ listening: issuer, kid: current.kid });
   for await (const line of createInterface({ input: process.stdin })) {
-    const { key, web } = JSON.parse(line);
+    const { key, web, seconds } = JSON.parse(line);
     if (key) {
       current = providerWith(key, issuer);
       say({ rotated: key, kid: current.kid });
+    } else if (seconds) {
+      lifetime = seconds;
+      say({ seconds });
     } else {
       await register(web);
       say({ registered: WEB });

@@ -94,9 +94,6 @@ impl Glewlwyd {
 
     /// Lets people come through a client; once.
     pub async fn register(&self, client: &WebClient) {
-        self.administer("PUT", "/mod/plugin/oidc", &plugin(self.address, &self.key, client.access_token_lifetime))
-            .await;
-        self.administer("PUT", "/mod/plugin/oidc/reset", &json!({})).await;
         self.administer("PUT", "/mod/user/database", &users()).await;
         self.administer("PUT", "/mod/user/database/reset", &json!({})).await;
         self.administer("PUT", "/mod/client/database", &clients()).await;
@@ -133,6 +130,12 @@ impl Glewlwyd {
             let answer = administer(self.address, "PUT", path, &session, &granted).await.unwrap();
             assert_eq!(answer.status(), 200, "{answer:?}");
         }
+    }
+
+    /// Lets access tokens live for so many seconds, from the next one on; five minutes at first.
+    pub async fn issue_access_tokens_of(&self, seconds: u64) {
+        self.administer("PUT", "/mod/plugin/oidc", &plugin(self.address, &self.key, seconds)).await;
+        self.administer("PUT", "/mod/plugin/oidc/reset", &json!({})).await;
     }
 
     /// How many access tokens people have got, at first and for a refresh token.

@@ -56,7 +56,6 @@ impl OidcProvider {
         let mut web = json!({
             "redirect_uris": client.redirect_uris,
             "post_logout_redirect_uris": client.post_logout_redirect_uris,
-            "access_token_lifetime": client.access_token_lifetime,
         });
         if let Some(uri) = &client.backchannel_logout_uri {
             web["backchannel_logout_uri"] = uri.as_str().into();
@@ -64,6 +63,12 @@ impl OidcProvider {
         self.script.tell(&json!({"web": web}));
         eventually("the client", async || (self.said(|line| line["registered"].is_string()) >= number).then_some(()))
             .await;
+    }
+
+    /// Lets the access tokens of people live for so many seconds, from the next one on; five minutes at first.
+    pub async fn issue_access_tokens_of(&self, seconds: u64) {
+        self.script.tell(&json!({"seconds": seconds}));
+        eventually("another lifetime", async || (self.said(|line| line["seconds"] == seconds) > 0).then_some(())).await;
     }
 
     /// How many times it granted something for a grant of this type, `refresh_token`.

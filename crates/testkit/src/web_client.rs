@@ -10,34 +10,19 @@ pub struct WebClient {
     pub post_logout_redirect_uris: Vec<String>,
     /// Who is told of the end of a session.
     pub backchannel_logout_uri: Option<String>,
-    /// How long access tokens live, in seconds.
-    pub access_token_lifetime: u64,
 }
 
 impl WebClient {
-    /// For a gateway with its usual paths that serves `origins`: `https://tool-a.localhost:8443`. Access tokens live for
-    /// five minutes.
+    /// For a gateway with its usual paths that serves `origins`: `https://tool-a.localhost:8443`.
     pub fn of(origins: &[String]) -> Self {
         let with = |path: &str| origins.iter().map(|origin| format!("{origin}{path}")).collect();
-        Self {
-            redirect_uris: with("/callback"),
-            post_logout_redirect_uris: with("/"),
-            backchannel_logout_uri: None,
-            access_token_lifetime: 300,
-        }
+        Self { redirect_uris: with("/callback"), post_logout_redirect_uris: with("/"), backchannel_logout_uri: None }
     }
 
     /// Whose sessions are ended at `origin`.
     #[must_use]
     pub fn told_at(mut self, origin: &str) -> Self {
         self.backchannel_logout_uri = Some(format!("{origin}/backchannel-logout"));
-        self
-    }
-
-    /// Whose access tokens live for so many seconds.
-    #[must_use]
-    pub fn with_access_tokens_of(mut self, seconds: u64) -> Self {
-        self.access_token_lifetime = seconds;
         self
     }
 }

@@ -142,7 +142,8 @@ async fn a_logout_at_glewlwyd_is_known_to_all_replicas() {
 async fn tokens_that_expire_among_many_requests_are_refreshed_once(world: World) {
     let session = "refresh-ahead: 1s";
     let (one, two) = (world.gateway(session).await, world.gateway(session).await);
-    world.provider.register(&world.client(&[&one, &two]).with_access_tokens_of(5)).await;
+    world.provider.register(&world.client(&[&one, &two])).await;
+    world.provider.issue_access_tokens_of(5).await;
     let [a, _] = origins(&one, "https");
     let chromium = Chromium::start().await;
     let person = chromium.person().await;
@@ -151,7 +152,8 @@ async fn tokens_that_expire_among_many_requests_are_refreshed_once(world: World)
     world.provider.log_in(tab, "ann").await;
     tab.reaches(&a).await;
     let session = Session::of(&world, &a, person.cookies().await);
-    // From before the tokens are due until after they would have ended.
+    // From before the tokens are due until after they would have ended; the next ones are not due for long.
+    world.provider.issue_access_tokens_of(300).await;
     let (asked, others) = tokio::join!(
         tab.evaluate(
             "(async () => {

@@ -29,6 +29,13 @@ impl Provider {
         }
     }
 
+    pub(super) async fn issue_access_tokens_of(&self, seconds: u64) {
+        match self {
+            Self::Npm(provider) => provider.issue_access_tokens_of(seconds).await,
+            Self::Debian(provider) => provider.issue_access_tokens_of(seconds).await,
+        }
+    }
+
     /// From the login page to wherever it leads.
     pub(super) async fn log_in(&self, tab: Tab<'_>, name: &str) {
         let password = format!("{name}-password");
