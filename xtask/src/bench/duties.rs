@@ -28,7 +28,7 @@ pub(crate) fn ask(proxy: &RunningProxy, credential: Option<&str>) -> Result<Stri
     let (path, host) = proxy.setup.routes.request(last, "inspect");
     let scheme = if proxy.setup.door == Door::Tls { "https" } else { "http" };
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--show-error", "--insecure", "--max-time", "10", "--include"]);
+    curl.args(["--silent", "--show-error", "--insecure", "--max-time", "10", "--include", "--ipv4"]);
     curl.args(["-H", &format!("{REMOVED_HEADER}: leaked")]);
     if let Some(credential) = credential {
         curl.args(["-H", credential]);
@@ -37,7 +37,8 @@ pub(crate) fn ask(proxy: &RunningProxy, credential: Option<&str>) -> Result<Stri
     if let Some(host) = host {
         curl.args(["-H", &format!("Host: {host}")]);
     }
-    curl.arg(format!("{scheme}://{}{path}", proxy.setup.address));
+    // The name that the load uses: a session is good at one origin.
+    curl.arg(format!("{scheme}://localhost:{}{path}", proxy.setup.address.port()));
     Ok(steps::output(curl)?.to_ascii_lowercase())
 }
 

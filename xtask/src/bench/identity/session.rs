@@ -52,8 +52,21 @@ impl Drop for RunningProvider {
 pub(super) fn log_in(address: SocketAddr, folder: &Path) -> Result<String, Failure> {
     let jar = folder.join("cookies");
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--show-error", "--fail", "--max-time", "10", "--location", "--output", "/dev/null"]);
-    curl.args(["-H", "Accept: text/html"]).arg("--cookie-jar").arg(&jar).arg(format!("http://{address}/items/7"));
+    curl.args([
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--max-time",
+        "10",
+        "--ipv4",
+        "--location",
+        "--output",
+        "/dev/null",
+    ]);
+    curl.args(["-H", "Accept: text/html"])
+        .arg("--cookie-jar")
+        .arg(&jar)
+        .arg(format!("http://localhost:{}/items/7", address.port()));
     steps::output(curl)?;
     let jar = fs::read_to_string(&jar).while_doing(jar.display())?;
     session_in(&jar)
