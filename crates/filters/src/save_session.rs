@@ -23,6 +23,7 @@ impl FilterSpec for SaveSessionSpec {
     const EXAMPLE: &'static str = r#"
 listeners:
   - address: 127.0.0.1:8080
+store: redis://127.0.0.1:6379/0
 identity:
   oidc:
     staff:

@@ -9,7 +9,7 @@ use super::shape::Shape;
 const RECIPE: &str = "docs/recipes/from-spring-cloud-gateway.md";
 
 /// Names of Spring that have no counterpart yet.
-const NOT_YET: [&str; 14] = [
+const NOT_YET: [&str; 13] = [
     "CacheRequestBody",
     "CircuitBreaker",
     "FallbackHeaders",
@@ -22,7 +22,6 @@ const NOT_YET: [&str; 14] = [
     "RemoveJsonAttributesResponseBody",
     "RequestHeaderToRequestUri",
     "Retry",
-    "SaveSession",
     "SpringCloudCircuitBreaker",
 ];
 
