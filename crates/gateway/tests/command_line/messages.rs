@@ -77,11 +77,7 @@ fn springs_other_forms_are_shown_too() {
 
 #[test]
 fn what_is_not_there_yet_is_called_that() {
-    for (spring, name) in [
-        ("Retry=3", "Retry"),
-        ("CircuitBreaker=a", "CircuitBreaker"),
-        ("retry: 3", "retry"),
-    ] {
+    for (spring, name) in [("Retry=3", "Retry"), ("CircuitBreaker=a", "CircuitBreaker"), ("retry: 3", "retry")] {
         assert!(filter(spring).starts_with(&format!("{name} is not there yet")), "{spring}");
     }
     assert!(filter("RequestSize=5000000").contains("body-bytes"));

@@ -72,6 +72,38 @@ async fn a_store_is_lost(policy: &str, running: &[u16]) {
     until_status(&ann, &format!("{A}/"), 401).await;
 }
 
+/// How often Redis was asked since its counters were set back, by command. What keeps a connection is left out, and what
+/// nobody waits for: that a session is used is written behind the caller's back.
+fn asked(redis: &Redis) -> Vec<(String, u64)> {
+    let text = redis.command(&["INFO", "commandstats"]);
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("cmdstat_")?.split_once(":calls="));
+    let counted = lines.map(|(name, rest)| (name.to_owned(), rest.split(',').next().unwrap().parse().unwrap()));
+    counted
+        .filter(|(name, _)| !["config", "config|resetstat", "info", "pexpire", "ping"].contains(&name.as_str()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_session_costs_one_question_to_the_store_and_none_where_it_is_known() {
+    let (world, redis) = (World::start().await, Redis::start().await);
+    let top = format!("store: {{url: 'redis://{}'}}\n", redis.place());
+    let more = More { top: &top, oidc: "", session: "cache: 1s" };
+    let [here, there] = [world.gateway(more).await, world.gateway(more).await];
+    let mut ann = world.browser_of("ann", &here).await;
+    // The other replica has its connection to the store before anything is counted.
+    assert_eq!(status(&world.browser_of("bob", &there).await, &format!("{A}/")).await, 200);
+    move_to(&there, &mut ann);
+    redis.command(&["CONFIG", "RESETSTAT"]);
+    assert_eq!(status(&ann, &format!("{A}/")).await, 200);
+    assert_eq!(asked(&redis), [("get".to_owned(), 1)]);
+    let begin = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(status(&ann, &format!("{A}/")).await, 200);
+    }
+    let again = asked(&redis).iter().map(|(_, count)| count).sum::<u64>() - 1;
+    assert!(again <= begin.elapsed().as_secs() + 1, "{:?} in {:?}", asked(&redis), begin.elapsed());
+}
+
 #[tokio::test]
 async fn where_the_store_must_be_there_running_sessions_wait_for_it() {
     a_store_is_lost("deny", &[503]).await;
