@@ -14,8 +14,8 @@ mod targets;
 mod world;
 
 use targets::{
-    answer, authz, client_address, configuration, filters, frames, gateway_h1, gateway_h2, gateway_upstream, json,
-    key_set, path, proxy_header, request, routes, token, trace,
+    answer, authz, certificate, client_address, configuration, filters, frames, gateway_h1, gateway_h2,
+    gateway_upstream, json, key_set, path, proxy_header, request, routes, token, trace,
 };
 
 /// One thing to fuzz.
@@ -83,6 +83,14 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "trace", share: 2, heavy: false, longest: 512, dictionary: Some("trace"), run: trace::run },
     Target { name: "token", share: 2, heavy: false, longest: 1024, dictionary: Some("jose"), run: token::run },
+    Target {
+        name: "certificate",
+        share: 2,
+        heavy: false,
+        longest: 2048,
+        dictionary: Some("certificate"),
+        run: certificate::run,
+    },
     Target { name: "key-set", share: 2, heavy: false, longest: 2048, dictionary: Some("jose"), run: key_set::run },
     Target { name: "json", share: 2, heavy: false, longest: 512, dictionary: Some("jose"), run: json::run },
     Target { name: "routes", share: 1, heavy: false, longest: 1024, dictionary: Some("path"), run: routes::run },

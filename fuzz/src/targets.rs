@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod authz;
+pub(crate) mod certificate;
 pub(crate) mod client_address;
 pub(crate) mod configuration;
 pub(crate) mod filters;

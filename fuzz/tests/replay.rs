@@ -41,6 +41,7 @@ replayed! {
     the_corpus_of_client_address_passes: "client-address",
     the_corpus_of_trace_passes: "trace",
     the_corpus_of_token_passes: "token",
+    the_corpus_of_certificate_passes: "certificate",
     the_corpus_of_key_set_passes: "key-set",
     the_corpus_of_json_passes: "json",
     the_corpus_of_routes_passes: "routes",
