@@ -5,6 +5,7 @@ use gwanmun_proxy::role::{Rules, Written};
 use gwanmun_proxy::{Role, Sections};
 
 use super::credentials::{self, AUTHENTICATE, Only};
+use super::listeners::Here;
 use super::{answers, audited, listeners, traces};
 
 /// The credential of this role.
@@ -24,7 +25,7 @@ impl Role for Internal {
     }
 
     fn impose(written: &Written<'_>, sections: &Sections, rules: &mut Rules<'_>) {
-        listeners::refuse_cleartext("the cookie of a session would go without `Secure`", written, rules);
+        listeners::refuse_cleartext("the cookie of a session would go without `Secure`", Here::Good, written, rules);
         listeners::refuse_trust_in_everybody(written, rules);
         traces::refuse_none(written, rules);
         answers::refuse_early(&[AUTHENTICATE, "authorize"], written, rules);

@@ -16,17 +16,26 @@ const WIDEST_IPV6: u8 = 16;
 /// `fc00::/7` (RFC 4193).
 const UNIQUE_LOCAL: u8 = 7;
 
-/// Refuses listeners where others could read along: without TLS, not on this machine only, and no proxy in front that
-/// may speak TLS for us. `danger` is what would be read.
-pub(super) fn refuse_cleartext(danger: &str, written: &Written<'_>, rules: &mut Rules<'_>) {
+/// Refuses listeners where others could read along: without TLS, and no proxy in front that may speak TLS for us. `danger` is
+/// what would be read.
+pub(super) fn refuse_cleartext(danger: &str, here: Here, written: &Written<'_>, rules: &mut Rules<'_>) {
     for listener in unproxied(written) {
-        if listener.tls.is_none() && !is_on_this_machine(listener) {
+        if listener.tls.is_none() && !(here == Here::Good && is_on_this_machine(listener)) {
             let message = format!("this listener speaks no TLS, and no trusted proxy does it instead: {danger}");
             let hint = "add `tls: {certificates: [{certificate: FILE, key: FILE}]}`, or name the proxy that speaks TLS in \
                         `trusted-proxies`";
             rules.refuse(listener.address.span, message, hint);
         }
     }
+}
+
+/// Whether cleartext will do where only this machine reaches a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Here {
+    /// It will: nobody is on the way.
+    Good,
+    /// It will not: whoever comes there stands in front of others, and has to be named.
+    NoBetter,
 }
 
 /// Refuses listeners where no client could show a certificate, neither itself nor through a trusted proxy.

@@ -5,6 +5,7 @@ use gwanmun_proxy::role::{Rules, Written};
 use gwanmun_proxy::{Role, Sections};
 
 use super::credentials::{AUTHENTICATE, configured, is_faulty, list, routes_without};
+use super::listeners::Here;
 use super::{answers, listeners, traces};
 use crate::secure_headers;
 
@@ -20,7 +21,7 @@ impl Role for Public {
     const PURPOSE: &'static str = "apps, partners and developers in the open network: tokens, API clients, logins";
 
     fn impose(written: &Written<'_>, sections: &Sections, rules: &mut Rules<'_>) {
-        listeners::refuse_cleartext("credentials could be read on the way", written, rules);
+        listeners::refuse_cleartext("credentials could be read on the way", Here::NoBetter, written, rules);
         listeners::refuse_trust_in_everybody(written, rules);
         traces::refuse_none(written, rules);
         answers::refuse_early(&[AUTHENTICATE], written, rules);

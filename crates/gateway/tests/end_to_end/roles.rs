@@ -21,6 +21,7 @@ async fn a_public_gateway_asks_for_a_token_where_nobody_wrote_it_and_tells_servi
     let (upstream, issuer) = (Upstream::recording(Speaks::Http1).await, Issuer::start().await);
     let gateway = start(&format!(
         "role: public\n\
+         trusted-proxies: [10.0.0.1]\n\
          identity: {{{}}}\n\
          passport: {{trust-domain: a.internal, issuer: 'https://gw.a.internal'}}\n\
          routes: [{{id: all, filters: [passport], upstream: '{}'}}]\n",
@@ -72,7 +73,7 @@ async fn a_reload_that_contradicts_the_role_changes_nothing() {
     let with = |filters: &str| {
         let (identity, url) = (issuers(&issuer), upstream.url());
         format!(
-            "role: public\nidentity: {{{identity}}}\nroutes: [{{id: all, filters: [{filters}], upstream: '{url}'}}]\n"
+            "role: public\ntrusted-proxies: [10.0.0.1]\nidentity: {{{identity}}}\nroutes: [{{id: all, filters: [{filters}], upstream: '{url}'}}]\n"
         )
     };
     let gateway = start(&with("")).await;

@@ -4,8 +4,11 @@ use super::{door, judged, route};
 
 const CORP: &str = "identity: {issuers: {corp: {}}, oauth: {partner: {token-endpoint: a}}}\n";
 
+/// A public gateway behind a proxy, where nothing is said of listeners and proxies.
 fn public(rest: &str) -> super::Judged {
-    judged(&format!("role: public\n{rest}"))
+    let is_said = rest.contains("listeners:") || rest.contains("trusted-proxies:");
+    let proxy = if is_said { "" } else { "\ntrusted-proxies: [10.0.0.1]" };
+    judged(&format!("role: public\n{rest}{proxy}"))
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn a_listener_that_others_could_listen_at_is_refused() {
          `trusted-proxies`)"
     );
     for address in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "unix:/run/gw.sock"] {
-        public(&format!("listeners: [{{address: '{address}'}}]\n{CORP}")).good();
+        public(&format!("listeners: [{{address: '{address}'}}]\n{CORP}")).only();
     }
     public(&format!("listeners: [{{address: '0.0.0.0:8080'}}]\ntrusted-proxies: [10.0.0.1]\n{CORP}")).good();
     for address in ["[::]:8080", "10.0.0.1:8080", "gateway.example:80", "127.0.0.1.example:80"] {
