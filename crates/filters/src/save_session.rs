@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use gwanmun_audit::Event;
 use gwanmun_core::{Code, Fault};
 use gwanmun_proxy::{Exchange, Filter, FilterSpec, Invalid, Parts, Step, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::audited::Audited;
 use crate::session::{Entrances, is_navigation, origin};
 
 /// Writes that the caller's session is in use, and waits until that is done, before the service behind is asked: a session
@@ -16,7 +18,10 @@ use crate::session::{Entrances, is_navigation, origin};
 #[serde(deny_unknown_fields)]
 pub struct SaveSessionSpec {}
 
-struct SaveSession(Option<Arc<Entrances>>);
+struct SaveSession {
+    entrances: Option<Arc<Entrances>>,
+    audited: Audited,
+}
 
 impl FilterSpec for SaveSessionSpec {
     const NAME: &'static str = "save-session";
@@ -49,7 +54,8 @@ tests:
 
     fn build(self, parts: &Parts<'_>) -> Result<Box<dyn Filter>, Invalid> {
         // Without a provider nobody has a session.
-        Ok(Box::new(SaveSession(parts.sections.of::<Entrances>().ok())))
+        let entrances = parts.sections.of::<Entrances>().ok();
+        Ok(Box::new(SaveSession { entrances, audited: Audited::of(parts)? }))
     }
 }
 
@@ -58,7 +64,7 @@ impl Filter for SaveSession {
         let Some(principal) = exchange.principal.as_ref().filter(|_| exchange.assumed.is_none()) else {
             return Ok(Step::Next);
         };
-        let entrance = self.0.as_ref().and_then(|all| all.of_credential(&principal.credential));
+        let entrance = self.entrances.as_ref().and_then(|all| all.of_credential(&principal.credential));
         let Some(entrance) = entrance.map(|entrance| &**entrance) else {
             return Ok(Step::Next);
         };
@@ -68,7 +74,11 @@ impl Filter for SaveSession {
         };
         Ok(Step::Wait(Box::pin(async move {
             let Err(refusal) = entrance.oidc.save(&session, &origin).await else { return Ok(None) };
+            // `authenticate` has recorded that the session is good.
             let fault = entrance.fault(&refusal, Code::Unauthenticated);
+            let Err(fault) = self.audited.conclude(exchange, Event::Authenticate, None, Err(fault)) else {
+                return Ok(None);
+            };
             if !is_navigation(&exchange.request) {
                 return Err(fault);
             }

@@ -129,7 +129,7 @@ impl Issuer {
         let principal = self.principal.principal(verified.claims, &self.credential, Level::High, expires)?;
         let principal = Arc::new(principal);
         let weight = PRINCIPAL_BYTES + text.len() * BYTES_PER_LETTER;
-        let entry = Entry { principal: Arc::clone(&principal), keys: keys.mark, until: expires, weight };
+        let entry = Entry { principal: Arc::clone(&principal), keys: keys.mark, since: now, until: expires, weight };
         known::remember(self.known_by(token), entry);
         Ok(principal)
     }

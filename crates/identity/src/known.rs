@@ -39,6 +39,8 @@ pub(crate) struct Entry {
     pub(crate) principal: Arc<Principal>,
     /// The mark of the keys that verified it: it is known as long as theirs is the same.
     pub(crate) keys: u64,
+    /// When that was learnt: a clock that is set back prolongs nothing.
+    pub(crate) since: SystemTime,
     /// When the token ends.
     pub(crate) until: SystemTime,
     /// About how many bytes are kept.
@@ -70,7 +72,7 @@ impl Known {
     }
 
     fn recall(&mut self, key: &Key, keys: u64, now: SystemTime) -> Option<Arc<Principal>> {
-        let entry = self.0.recall(key, |entry| entry.keys == keys && now < entry.until)?;
+        let entry = self.0.recall(key, |entry| entry.keys == keys && (entry.since..entry.until).contains(&now))?;
         Some(entry.principal)
     }
 
@@ -127,7 +129,7 @@ mod tests {
 
     fn entry(until: u64, weight: usize) -> Entry {
         let principal = Arc::new(Principal::new("u", "jwt:corp", Level::High));
-        Entry { principal, keys: 7, until: at(until), weight }
+        Entry { principal, keys: 7, since: at(1), until: at(until), weight }
     }
 
     fn at(seconds: u64) -> SystemTime {
@@ -142,6 +144,14 @@ mod tests {
         assert!(known.recall(&Key { issuer: 2, ..key(1) }, 7, at(99)).is_none());
         assert!(known.recall(&key(2), 7, at(99)).is_none());
         assert!(known.recall(&key(1), 7, at(100)).is_none());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_prolongs_nothing() {
+        let mut known = Known::new(10, 1000);
+        known.remember(key(1), entry(100, 10));
+        assert!(known.recall(&key(1), 7, at(1)).is_some());
+        assert!(known.recall(&key(1), 7, at(0)).is_none());
     }
 
     #[test]

@@ -189,11 +189,11 @@ impl Oidc {
     }
 
     /// Ends the sessions that the provider says have ended (OpenID Connect Back-Channel Logout 1.0), and says whose they
-    /// were and how many.
+    /// were: the subject of their principal, or `sub` where there were none; `None` where nobody knows.
     ///
     /// # Errors
     /// The token is not as expected, has been seen before, or somebody is not there.
-    pub async fn log_out_by(&self, logout_token: &str) -> Result<(String, usize), Refusal> {
+    pub async fn log_out_by(&self, logout_token: &str) -> Result<Option<String>, Refusal> {
         let logout = self.provider.logout(logout_token).await?;
         let whose = Whose { subject: logout.subject.as_deref(), sid: logout.sid.as_deref(), since: logout.issued };
         // Ending twice ends no more than once, and the same token may come again where the store was lost in between.
@@ -201,7 +201,8 @@ impl Oidc {
         if !self.sessions.first_time("logout", &logout.id, logout.remembered).await? {
             return Err(provider::logout_replayed());
         }
-        Ok((logout.subject.or(logout.sid).unwrap_or_default(), ended))
+        let ended = ended.first().map(|principal| principal.subject.clone());
+        Ok(ended.or(logout.subject))
     }
 
     fn redirect_uri(&self, origin: &str) -> String {

@@ -95,10 +95,11 @@ pub(super) fn take_the_only(only: &Only, written: &Written<'_>, sections: &Secti
             rules.refuse(written.span, message, format!("identity: {{{key}: {{NAME: {example}}}}}"));
         }
         [only] => rules.on_every_route(AUTHENTICATE, Some(list(written, [(kind, *only)]))),
-        several => {
+        several @ [first, ..] => {
+            // Where one is written it is that; what the role adds besides stands behind it.
+            rules.on_every_route(AUTHENTICATE, Some(list(written, [(kind, *first)])));
             for route in routes_without(AUTHENTICATE, written) {
                 let message = format!("route '{}' does not say which {kind} it takes", route.id.value);
-                let first = several.first().unwrap_or(&"NAME");
                 let hint = format!(
                     "there are {}: `authenticate: {{any: [{{{kind}: {first}}}]}}` on the route, in `default-filters` or at \
                      the door",

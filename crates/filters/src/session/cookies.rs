@@ -63,8 +63,14 @@ impl CookieNames {
         &self.name
     }
 
+    /// Whether one of the cookies of `others` would be taken for one of these.
+    pub(crate) fn meet(&self, others: &Self) -> bool {
+        let Named { session, streak, login, .. } = &others.over_http;
+        [&**session, &**streak, &**login].into_iter().any(|name| self.owns(name))
+    }
+
     /// Whether a cookie called `name`, without prefix, is one of these.
-    pub(crate) fn owns(&self, name: &str) -> bool {
+    fn owns(&self, name: &str) -> bool {
         self.kind(name).is_some()
     }
 

@@ -34,6 +34,7 @@ pub(super) fn entrance(name: &str, cookie: &str) -> Arc<Entrance> {
         principal: PrincipalMap::of_people(),
         userinfo: false,
         logout_without_exp: false,
+        mark: cookie.to_owned(),
         timeout: Duration::from_secs(1),
         paths: OidcPaths {
             callback: "/callback".to_owned(),

@@ -64,7 +64,7 @@ pub(super) enum NotRefreshed {
 pub(super) struct Whose<'a> {
     /// All of this user's, if no `sid` is named.
     pub(super) subject: Option<&'a str>,
-    /// Those of this session at the provider.
+    /// Those of this session at the provider; where none is known by it, those of `subject` that name no session there.
     pub(super) sid: Option<&'a str>,
     /// What began after this moment goes on.
     pub(super) since: SystemTime,
@@ -94,6 +94,8 @@ struct Shared {
     name: String,
     /// Of all principals.
     credential: String,
+    /// Of all sessions that are shown here.
+    mark: String,
     settings: SessionSettings,
     /// How long the provider may be waited for.
     timeout: Duration,
@@ -140,6 +142,7 @@ impl Sessions {
         };
         Self(Arc::new(Shared {
             credential: format!("session:{name}"),
+            mark: settings.mark.clone(),
             settings: settings.session,
             timeout: settings.timeout,
             // Memory that stands in knows no session: nobody is logged out by that.
@@ -200,7 +203,7 @@ impl Sessions {
         shared.touch_behind(&name, &found, now);
         let principal = found.principal(now);
         let until = found.look_again(now, &shared.settings);
-        let entry = Entry { principal: Arc::clone(&principal), keys: epoch, until, weight: found.weight() };
+        let entry = Entry { principal: Arc::clone(&principal), keys: epoch, since: now, until, weight: found.weight() };
         known::remember(shared.known_by(session, origin), entry);
         Ok(principal)
     }
@@ -230,8 +233,8 @@ impl Sessions {
         self.0.in_any_case(Arc::clone(&self.0).end(name, origin.to_owned())).await
     }
 
-    /// Ends sessions as the provider says; how many there were.
-    pub(super) async fn end_all(&self, whose: &Whose<'_>) -> Result<usize, Refusal> {
+    /// Ends sessions as the provider says; who was logged in by each of them.
+    pub(super) async fn end_all(&self, whose: &Whose<'_>) -> Result<Vec<Arc<Principal>>, Refusal> {
         let (subject, sid) = (whose.subject.map(str::to_owned), whose.sid.map(str::to_owned));
         let whose = WhoseEnd { subject, sid, since: whose.since };
         self.0.in_any_case(Arc::clone(&self.0).end_all(whose)).await
@@ -243,6 +246,10 @@ impl Shared {
         let id = Id::read(session).ok_or_else(|| unknown("it is not formed like a session"))?;
         let name = self.shelf.name(id);
         let found = self.find(&name).await?;
+        // A provider with the same client has the same seal, so that a logout at one ends the sessions of both.
+        if found.record().mark != self.mark {
+            return Err(unknown("it is another provider's"));
+        }
         if found.record().origin != origin {
             let detail = format!("it is good at {}, not at {}", found.record().origin, origin.escape_debug());
             return Err(Refusal::invalid(Reason::SessionElsewhere, detail));

@@ -35,6 +35,8 @@ pub struct OidcSettings {
     pub logout_without_exp: bool,
     /// How long a question may take.
     pub timeout: Duration,
+    /// What its sessions are told by from those of another provider with the same client: the name of their cookie.
+    pub mark: String,
     /// Where browsers and the provider come to.
     pub paths: OidcPaths,
     /// How long sessions last.

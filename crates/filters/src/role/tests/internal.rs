@@ -44,6 +44,20 @@ fn what_is_added_stands_behind_what_is_written() {
 }
 
 #[test]
+fn what_is_added_stands_behind_the_session_of_one_provider_among_several() {
+    let identity = "role: internal\nidentity: {oidc: {staff: {}, guests: {}}}\n";
+    let own = "authenticate: {any: [{session: guests}]}";
+    let said =
+        judged(&format!("{identity}routes: [{{id: a, filters: [set-path: /a, {own}], upstream: 'http://a:1'}}]"));
+    assert_eq!(
+        route(said.good(), 0),
+        ["set-path /a", "authenticate {any: [{session: guests}]}", "*authorize", "*user-headers"]
+    );
+    let said = judged(&format!("{identity}routes: [{{id: a, upstream: 'http://a:1'}}]"));
+    assert!(said.only().contains("does not say which session it takes"), "{}", said.only());
+}
+
+#[test]
 fn a_list_without_a_session_is_refused_and_one_with_it_is_not() {
     let list = |list: &str| {
         internal(&format!("routes: [{{id: a, filters: [authenticate: {{any: [{list}]}}], upstream: 'http://a:1'}}]"))

@@ -175,6 +175,7 @@ impl OidcSpec {
             principal: principal?,
             userinfo: self.userinfo,
             logout_without_exp: self.logout_without_exp,
+            mark: self.cookie.value.clone(),
             timeout: self.timeout.0,
             paths: paths?,
             session: session?,

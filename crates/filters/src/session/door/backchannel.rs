@@ -20,9 +20,10 @@ impl SessionDoor {
             Err(fault) => return Ok(self.refused(exchange, fault)?),
         };
         match entrance.oidc.log_out_by(&token).await {
-            Ok((subject, _)) => {
-                let actor = Actor { subject: &subject, credential: entrance.oidc.credential() };
-                self.audited.note(exchange, Event::Logout, Some(actor), None, None);
+            Ok(subject) => {
+                let credential = entrance.oidc.credential();
+                let actor = subject.as_deref().map(|subject| Actor { subject, credential });
+                self.audited.note(exchange, Event::Logout, actor, None, None);
                 Ok(answer(StatusCode::OK, Body::Empty))
             }
             Err(refusal) => {

@@ -30,12 +30,14 @@ impl SessionDoor {
             return Ok(page.leads(&origin, "To the start page").response());
         }
         let failed = |fault| Failed { fault, again: again.clone() };
-        let pairs = match form::pairs(query.as_bytes()).filter(|_| query.len() <= LONGEST_QUERY) {
-            Some(pairs) => pairs,
-            None => return Err(failed(unreadable())),
+        let Some(pairs) = form::pairs(query.as_bytes()).filter(|_| query.len() <= LONGEST_QUERY) else {
+            return Err(failed(self.denied(exchange, unreadable())));
         };
-        let only = |name| form::only(&pairs, name).map_err(|_| failed(unreadable()));
-        let (state, code, error, issuer) = (only("state")?, only("code")?, only("error")?, only("iss")?);
+        let only = |name| form::only(&pairs, name);
+        let (Ok(state), Ok(code), Ok(error), Ok(issuer)) = (only("state"), only("code"), only("error"), only("iss"))
+        else {
+            return Err(failed(self.denied(exchange, unreadable())));
+        };
         let Some(state) = state else {
             if code.is_some() || error.is_some() || issuer.is_some() {
                 let detail = "the answer to a login has no state";

@@ -211,8 +211,11 @@ async fn states_codes_and_nonces_of_two_tabs_do_not_mix() {
     // A parameter twice could be read in two ways.
     let location = second.location().unwrap();
     for twice in ["state", "code", "iss"] {
+        let before = records(&gateway, "login").len();
         let page = browser.visit(&format!("{location}&{twice}={}", second.parameter(twice).unwrap())).await;
         assert_no_login(&page, &browser).await;
+        assert_recorded(&gateway, "login", "deny", None);
+        assert_eq!(records(&gateway, "login").len(), before + 1, "{twice}");
     }
     assert!(world.tool.requests() == 0);
 }

@@ -78,6 +78,7 @@ async fn a_provider_ends_all_sessions_of_a_user_or_those_of_one_login() {
     assert_eq!(ann_again.open(&format!("{A}/")).await.status(), 200);
     let third = world.provider.sids().pop().unwrap();
     assert_eq!(world.provider.log_out(json!({"sid": third}), plain).await.status(), 200);
+    assert_recorded(&gateway, "logout", "allow", Some("ann"));
     until_status(&ann_again, &format!("{A}/"), 401).await;
     assert_eq!((status(&ann, &format!("{A}/")).await, status(&bob, &format!("{A}/")).await), (200, 200));
 
@@ -94,6 +95,9 @@ async fn a_provider_ends_all_sessions_of_a_user_or_those_of_one_login() {
 
     // Nobody is there to be ended; the provider hears that it is so.
     assert_eq!(world.provider.log_out(json!({"sub": "ann"}), plain).await.status(), 200);
+    assert_recorded(&gateway, "logout", "allow", Some("ann"));
+    assert_eq!(world.provider.log_out(json!({"sid": third}), plain).await.status(), 200);
+    assert_recorded(&gateway, "logout", "allow", None);
 }
 
 #[tokio::test]

@@ -232,4 +232,6 @@ async fn where_the_use_of_a_session_is_saved_its_end_elsewhere_counts_at_once() 
     let before = world.tool.requests();
     assert_eq!(status(&at_two, &format!("{A}/save/")).await, 401);
     assert_eq!(world.tool.requests(), before);
+    let denied = assert_recorded(&replicas.two, "authenticate", "deny", Some("ann"));
+    assert_eq!((&denied["rule"], &denied["route"]), (&"session-unknown".into(), &"save".into()), "{denied}");
 }

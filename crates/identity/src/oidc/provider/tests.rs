@@ -77,6 +77,7 @@ impl World {
             principal: PrincipalMap::default(),
             userinfo: false,
             logout_without_exp: false,
+            mark: "gwanmun".to_owned(),
             timeout: 2 * SECOND,
             paths: OidcPaths {
                 callback: "/callback".to_owned(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gwanmun_core::Reason;
+use gwanmun_core::{Principal, Reason};
 use gwanmun_store::StoreError;
 
 use super::Shared;
@@ -40,8 +40,8 @@ impl Shared {
         outcome.map_err(|error| lost(&error))
     }
 
-    /// Ends sessions as the provider says; how many there were.
-    pub(super) async fn end_all(self: Arc<Self>, whose: WhoseEnd) -> Result<usize, Refusal> {
+    /// Ends sessions as the provider says; who was logged in by each of them.
+    pub(super) async fn end_all(self: Arc<Self>, whose: WhoseEnd) -> Result<Vec<Arc<Principal>>, Refusal> {
         let outcome = self.end_group(&whose).await;
         if outcome.is_err() {
             for name in self.held.filtered(|session| whose.has(session)) {
@@ -87,20 +87,26 @@ impl Shared {
         Ok(Some(Ended { principal: Arc::clone(&record.principal), id_token: record.tokens.id_token.clone() }))
     }
 
-    async fn end_group(&self, whose: &WhoseEnd) -> Result<usize, StoreError> {
+    async fn end_group(&self, whose: &WhoseEnd) -> Result<Vec<Arc<Principal>>, StoreError> {
         let (subject, sid) = (whose.subject.as_deref(), whose.sid.as_deref());
         let group = match (sid, subject) {
             (Some(sid), _) => Group::Sid(sid),
             (None, Some(subject)) => Group::Subject(subject),
-            (None, None) => return Ok(0),
+            (None, None) => return Ok(Vec::new()),
         };
         self.shelf.mark_ended(About { subject, sid }, whose.since, LOGIN).await?;
-        let mut ended = 0;
-        for name in self.shelf.members(group).await? {
+        let mut names = self.shelf.members(group).await?;
+        if let (Some(_), Some(subject), true) = (sid, subject, names.is_empty()) {
+            names = self.shelf.members(Group::Subject(subject)).await?;
+        }
+        let mut ended = Vec::new();
+        for name in names {
             let Some(session) = self.session(&name).await? else { continue };
-            if whose.has(&session) && self.end_one(&name, &session).await?.is_some() {
+            if whose.has(&session)
+                && let Some(last) = self.end_one(&name, &session).await?
+            {
                 self.counts.ended_by_provider.one();
-                ended += 1;
+                ended.push(Arc::clone(&last.record().principal));
             }
         }
         Ok(ended)
@@ -124,7 +130,8 @@ impl WhoseEnd {
     /// Whether a session ends.
     fn has(&self, session: &Session) -> bool {
         let record = session.record();
-        let has_sid = self.sid.is_none() || self.sid == record.sid;
+        // What names no session at the provider may be any of the user's there.
+        let has_sid = self.sid.is_none() || self.sid == record.sid || (record.sid.is_none() && self.subject.is_some());
         has_sid
             && self.has_user(session)
             && record.issued <= self.since

@@ -32,6 +32,7 @@ impl Shared {
         let Granted { tokens, who } = granted;
         let principal = Principal { credential: self.credential.clone(), ..who.principal };
         let record = Record {
+            mark: self.mark.clone(),
             origin: origin.to_owned(),
             subject: who.subject,
             sid: who.sid,

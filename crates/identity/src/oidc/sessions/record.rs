@@ -15,6 +15,8 @@ const FORM: u64 = 1;
 /// A session.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
+    /// Whose it is.
+    pub(super) mark: String,
     /// Where it is good.
     pub(super) origin: String,
     /// `sub`.
@@ -39,6 +41,7 @@ impl Record {
         let secret = |token: &Option<Secret<String>>| token.as_ref().map(|token| token.expose().clone());
         let value = json!({
             "form": FORM,
+            "mark": self.mark,
             "origin": self.origin,
             "sub": self.subject,
             "sid": self.sid,
@@ -82,6 +85,7 @@ impl Record {
             ..Principal::new(text(fields, "subject")?, credential, Level::High)
         };
         let record = Self {
+            mark: text(fields, "mark")?,
             origin: text(fields, "origin")?,
             subject: text(fields, "sub")?,
             sid: optional(fields, "sid", into_text)?,

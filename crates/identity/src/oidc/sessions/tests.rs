@@ -210,6 +210,7 @@ fn settings() -> OidcSettings {
         principal: PrincipalMap::default(),
         userinfo: false,
         logout_without_exp: false,
+        mark: "gwanmun".to_owned(),
         timeout: 2 * SECOND,
         paths: OidcPaths { callback: "/callback".into(), logout: "/logout".into(), backchannel: "/backchannel".into() },
         session: SessionSettings {

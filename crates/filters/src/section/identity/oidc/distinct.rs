@@ -14,7 +14,7 @@ fn are_cookies_distinct(built: &[Built], ground: &mut Ground<'_>) -> bool {
     for (place, one) in built.iter().enumerate() {
         for other in built.iter().take(place) {
             let (one_cookie, other_cookie) = (&one.entrance.cookies, &other.entrance.cookies);
-            if one_cookie.owns(other_cookie.name()) || other_cookie.owns(one_cookie.name()) {
+            if one_cookie.meet(other_cookie) || other_cookie.meet(one_cookie) {
                 let message = format!(
                     "the cookies '{}' of '{}' and '{}' of '{}' cannot be told apart",
                     one_cookie.name(),

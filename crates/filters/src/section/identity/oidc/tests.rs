@@ -121,6 +121,7 @@ fn providers_share_neither_paths_nor_cookies() {
         (format!("cookie: gwanmun, {other}"), "cannot be told apart"),
         (format!("cookie: gwanmun-login-x, {other}"), "cannot be told apart"),
         (format!("cookie: gwanmun-streak, {other}"), "cannot be told apart"),
+        (format!("cookie: gwanmun-login, {other}"), "cannot be told apart"),
         (
             "cookie: g, paths: {callback: /a, logout: /logout, backchannel: /c}".to_owned(),
             "'/logout' stands here twice",

@@ -68,15 +68,29 @@ async fn a_provider_ends_those_of_a_sid_or_all_of_a_user() {
     let (a1, a2) = (world.opened(&sessions, "ann", Some("s1")).await, world.opened(&sessions, "ann", Some("s2")).await);
     let (b1, a3) = (world.opened(&sessions, "bob", Some("s1")).await, world.opened(&sessions, "ann", None).await);
     let now = world.now();
-    assert_eq!(sessions.end_all(&whose(None, None, now)).await.unwrap(), 0);
-    assert_eq!(sessions.end_all(&whose(Some("sub-ann"), Some("s1"), now)).await.unwrap(), 1);
+    assert_eq!(sessions.end_all(&whose(None, None, now)).await.unwrap().len(), 0);
+    assert_eq!(sessions.end_all(&whose(Some("sub-ann"), Some("s1"), now)).await.unwrap().len(), 1);
     assert!(!lives(&sessions, &a1).await && lives(&sessions, &b1).await && lives(&sessions, &a2).await);
-    assert_eq!(sessions.end_all(&whose(None, Some("s1"), now)).await.unwrap(), 1);
+    assert_eq!(sessions.end_all(&whose(None, Some("s1"), now)).await.unwrap().len(), 1);
     assert!(!lives(&sessions, &b1).await);
-    assert_eq!(sessions.end_all(&whose(Some("sub-ann"), None, now)).await.unwrap(), 2);
+    assert_eq!(sessions.end_all(&whose(Some("sub-ann"), None, now)).await.unwrap().len(), 2);
     assert!(!lives(&sessions, &a2).await && !lives(&sessions, &a3).await);
-    assert_eq!(sessions.end_all(&whose(Some("sub-ann"), None, now)).await.unwrap(), 0);
+    assert_eq!(sessions.end_all(&whose(Some("sub-ann"), None, now)).await.unwrap().len(), 0);
     assert_eq!(world.count("ended-by-provider"), 4);
+}
+
+#[tokio::test]
+async fn a_session_that_names_none_at_the_provider_ends_with_any_of_its_users() {
+    let world = World::new();
+    let sessions = world.replica();
+    let (mine, bobs) = (world.opened(&sessions, "ann", None).await, world.opened(&sessions, "bob", None).await);
+    let another = world.opened(&sessions, "ann", Some("s1")).await;
+    let now = world.now();
+    assert!(sessions.end_all(&whose(None, Some("s2"), now)).await.unwrap().is_empty());
+    assert!(lives(&sessions, &mine).await);
+    let ended = sessions.end_all(&whose(Some("sub-ann"), Some("s2"), now)).await.unwrap();
+    assert_eq!(ended.iter().map(|principal| &*principal.subject).collect::<Vec<_>>(), ["ann"]);
+    assert!(!lives(&sessions, &mine).await && lives(&sessions, &bobs).await && lives(&sessions, &another).await);
 }
 
 #[tokio::test]
@@ -91,7 +105,7 @@ async fn what_began_after_an_ending_goes_on_and_what_began_before_is_not_opened_
         let since = world.now();
         world.advance(SECOND);
         let late = world.opened(&sessions, user, Some(user)).await;
-        assert_eq!(sessions.end_all(&whose(about.0, about.1, since)).await.unwrap(), 0);
+        assert_eq!(sessions.end_all(&whose(about.0, about.1, since)).await.unwrap().len(), 0);
         // An older ending that comes late takes nothing back.
         sessions.end_all(&whose(about.0, about.1, since - MINUTE)).await.unwrap();
         assert!(lives(&sessions, &late).await);
@@ -125,7 +139,7 @@ async fn a_session_that_is_opened_while_its_user_logs_out_does_not_survive() {
         if let Ok((session, _)) = opened {
             let now = world.now() + MINUTE;
             let is_there = other.find(session.expose(), HERE).await.is_ok();
-            assert_eq!(other.end_all(&whose(None, Some(&sid), now)).await.unwrap(), usize::from(is_there));
+            assert_eq!(other.end_all(&whose(None, Some(&sid), now)).await.unwrap().len(), usize::from(is_there));
             assert!(!is_there || round % 2 == 1, "what the provider ended lives on");
         }
         assert!(other.find(&mine, HERE).await.is_err());

@@ -17,6 +17,7 @@ fn record() -> Record {
     let Granted { tokens, who } = world.granted("ann", Some("s1"));
     let begun = world.now();
     Record {
+        mark: "gwanmun".to_owned(),
         origin: HERE.to_owned(),
         subject: who.subject,
         sid: who.sid,
@@ -84,6 +85,22 @@ async fn a_record_under_another_name_or_of_another_provider_is_no_session() {
     let outbound = Outbound::new(Arc::clone(&world.clock), world.tallies.clone());
     let stranger = Sessions::new(&settings(), stranger, Arc::clone(&world.provider) as _, space, &outbound);
     assert_eq!(reason(stranger.find(&anns, HERE)).await, Reason::SessionUnknown);
+}
+
+#[tokio::test]
+async fn a_session_is_none_at_another_provider_with_the_same_client_but_ends_with_its_own() {
+    let world = World::new();
+    let sessions = world.replica();
+    let other = world.replica_with(|settings| settings.mark = "admins".to_owned(), OnStoreError::Deny);
+    let (anns, there) = (world.opened(&sessions, "ann", None).await, world.opened(&other, "ann", None).await);
+    assert_eq!(reason(other.find(&anns, HERE)).await, Reason::SessionUnknown);
+    assert!(other.recall(&anns, HERE).is_none());
+    assert_eq!(other.save(&anns, HERE).await.unwrap_err().reason(), Reason::SessionUnknown);
+    assert_eq!(reason(sessions.find(&there, HERE)).await, Reason::SessionUnknown);
+    assert!(sessions.find(&anns, HERE).await.is_ok() && other.find(&there, HERE).await.is_ok());
+    let all = Whose { subject: Some("sub-ann"), sid: None, since: world.now() };
+    assert_eq!(sessions.end_all(&all).await.unwrap().len(), 2);
+    assert_eq!(world.count("unreadable"), 0);
 }
 
 #[tokio::test]
