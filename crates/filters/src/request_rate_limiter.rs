@@ -195,10 +195,15 @@ impl Client {
         match address.map(|address| address.to_canonical()) {
             None => Self::WithoutAddress,
             Some(IpAddr::V4(address)) => Self::V4(address),
-            Some(IpAddr::V6(address)) => {
-                let [a, b, c, d, ..] = address.segments();
-                Self::V6([a, b, c, d].iter().fold(0, |network, &segment| network << 16 | u64::from(segment)))
-            }
+            Some(IpAddr::V6(address)) => match address.segments() {
+                // Translated from IPv4 (RFC 6052 section 2.1): all of it is in one network.
+                [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                    Self::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+                }
+                [a, b, c, d, ..] => {
+                    Self::V6([a, b, c, d].iter().fold(0, |network, &segment| network << 16 | u64::from(segment)))
+                }
+            },
         }
     }
 }
@@ -283,6 +288,8 @@ mod tests {
         for (first, same) in [
             ("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff"),
             ("203.0.113.7", "::ffff:203.0.113.7"),
+            ("203.0.113.9", "64:ff9b::203.0.113.9"),
+            ("64:ff9b:1::203.0.113.9", "64:ff9b:1::203.0.113.10"),
             ("no address", "none either"),
         ] {
             assert!(ask(&*filter, first).is_ok(), "{first}");

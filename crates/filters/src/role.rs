@@ -4,6 +4,7 @@ mod answers;
 mod audited;
 mod credentials;
 pub mod internal;
+mod kept;
 mod listeners;
 pub mod public;
 pub mod secure;

@@ -3,6 +3,7 @@
 
 use gwanmun_config::{Diagnostic, Diagnostics, Entry, Node, Scalar, Span, Spanned, Value};
 
+use crate::sanitize::KnownHeaders;
 use crate::section::Sections;
 use crate::spec::GatewaySpec;
 
@@ -72,6 +73,18 @@ impl<'a> Written<'a> {
     /// What stands under the key of a section.
     pub fn section(&self, key: &str) -> Option<&'a Entry> {
         self.sections.iter().find(|entry| entry.key == key).copied()
+    }
+
+    /// What `headers.keep` leaves as it comes although it tells services who the client or its user is.
+    pub fn kept_claims(&self) -> impl Iterator<Item = &'a Spanned<String>> {
+        let known = KnownHeaders::all();
+        self.spec.headers.keep.iter().filter(move |name| known.is_claim(&name.to_ascii_lowercase()))
+    }
+
+    /// What `headers.keep` leaves as it comes although services may see another method, path or host for it.
+    pub fn kept_overrides(&self) -> impl Iterator<Item = &'a Spanned<String>> {
+        let known = KnownHeaders::all();
+        self.spec.headers.keep.iter().filter(move |name| known.is_override(&name.to_ascii_lowercase()))
     }
 
     /// The filters that a request meets on `route`, in their order.

@@ -6,7 +6,7 @@ use gwanmun_proxy::{Role, Sections};
 
 use super::credentials::{AUTHENTICATE, configured, is_faulty, list, routes_without};
 use super::listeners::Here;
-use super::{answers, listeners, traces};
+use super::{answers, kept, listeners, traces};
 use crate::secure_headers;
 
 /// How many requests a second a client may make in the long run, and at once.
@@ -23,6 +23,7 @@ impl Role for Public {
     fn impose(written: &Written<'_>, sections: &Sections, rules: &mut Rules<'_>) {
         listeners::refuse_cleartext("credentials could be read on the way", Here::NoBetter, written, rules);
         listeners::refuse_trust_in_everybody(written, rules);
+        kept::refuse_claims(written, rules);
         traces::refuse_none(written, rules);
         answers::refuse_early(&[AUTHENTICATE], written, rules);
         refuse_bare_headers(written, rules);

@@ -5,7 +5,7 @@ use gwanmun_proxy::role::{Rules, Written};
 use gwanmun_proxy::{Role, Sections};
 
 use super::credentials::{self, AUTHENTICATE, Only};
-use super::{answers, audited, listeners, traces};
+use super::{answers, audited, kept, listeners, traces};
 
 /// The credential of this role.
 const CERTIFICATE: Only =
@@ -25,11 +25,15 @@ impl Role for Secure {
     fn impose(written: &Written<'_>, sections: &Sections, rules: &mut Rules<'_>) {
         listeners::refuse_without_certificates(written, rules);
         listeners::refuse_trust_in_everybody(written, rules);
+        kept::refuse_claims(written, rules);
+        kept::refuse_overrides(written, rules);
         traces::refuse_none(written, rules);
         answers::refuse_early(&[AUTHENTICATE, "authorize"], written, rules);
         audited::warn(written, rules);
         credentials::refuse_anonymous(Self::NAME, written, rules);
         refuse_other_credentials(written, rules);
+        // Browsers show a certificate to whoever another site has them ask.
+        rules.at_the_door("csrf", None);
         for route in credentials::routes_without("authorize", written) {
             let message = format!("route '{}' does not say who may: it has no 'authorize'", route.id.value);
             let hint = "add `authorize: {acl: file:acl.yaml}`, or `authorize: {roles: [NAME]}`, to the route or to \

@@ -111,6 +111,27 @@ fn the_whole_world_is_no_trusted_proxy() {
 }
 
 #[test]
+fn what_tells_who_somebody_is_is_not_kept_from_anybody() {
+    let kept = |role: &str, name: &str| {
+        let proxies = "trusted-proxies: [10.0.0.1]";
+        judged(&format!("headers: {{keep: [{name}]}}\nrole: {role}\n{proxies}\n{}", stand_ins::IDENTITY))
+    };
+    for role in ["public", "secure", "internal"] {
+        for name in ["X-Remote-User", "client-cert", "X-Forwarded-Client-Cert", "X-Forwarded-User", "X-Real-Ip"] {
+            let wanted = format!("1:18 error: '{name}' is kept as it comes: whoever sends it may say to services");
+            assert!(kept(role, name).only().starts_with(&wanted), "{:?}", kept(role, name).said);
+        }
+        kept(role, "Accept").good();
+    }
+    // What is authorized is what the service gets.
+    for role in ["secure", "internal"] {
+        let said = kept(role, "X-Original-Url");
+        assert!(said.only().contains("a service could see another request than was authorized"), "{}", said.only());
+    }
+    kept("public", "X-Http-Method-Override").good();
+}
+
+#[test]
 fn traces_cannot_be_switched_off() {
     for role in ["public", "secure", "internal"] {
         let traces = "telemetry: {traces: {propagate: []}}";

@@ -217,6 +217,20 @@ fn an_authority_with_an_old_key_and_a_new_one_has_two_lists() {
 }
 
 #[test]
+fn of_two_lists_of_an_authority_each_is_asked() {
+    let authority = Authority::new();
+    let identity = || authority.draft(&["uri:spiffe://corp/user/u"]).issue();
+    let (ann, eve) = (identity(), identity());
+    let mut lists = [authority.revoking(&[], 2020), authority.revoking(&[&eve], 3000)];
+    for _ in 0..2 {
+        let world = world(trusting(&[authority.pem()], &lists), |_| {});
+        assert_eq!(world.who(&ann).as_deref(), Ok("u"));
+        assert_eq!(world.who(&eve), Err(Reason::ClientCertificateRevoked));
+        lists.reverse();
+    }
+}
+
+#[test]
 fn a_certificate_that_is_known_is_refused_when_it_ends() {
     let authority = Authority::new();
     let world = people_of(&authority);

@@ -44,7 +44,7 @@ pub(super) fn verify<'c>(
     let own_der = CertificateDer::from(*own);
     let others: Vec<CertificateDer<'_>> = others.iter().map(|other| CertificateDer::from(*other)).collect();
     let leaf = EndEntityCert::try_from(&own_der).map_err(|error| refusal(&error))?;
-    let attempt = |lists: &[&CertRevocationList<'_>]| {
+    let attempt = |lists: &[&CertRevocationList<'_>], check| {
         leaf.verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,
             &trusted.anchors,
@@ -57,19 +57,24 @@ pub(super) fn verify<'c>(
     };
     // webpki asks the first list of an authority's name, also where an authority of that name with another key wrote it.
     let mut lists: Vec<_> = trusted.revoked.iter().collect();
-    let mut outcome = attempt(&lists);
+    let mut outcome = attempt(&lists, check);
     let more = if trusted.has_namesakes { lists.len() - 1 } else { 0 };
     for _ in 0..more {
         if matches!(outcome, Ok(_) | Err(Error::CertRevoked)) {
             break;
         }
         lists.rotate_left(1);
-        let next = attempt(&lists);
+        let next = attempt(&lists, check);
         if matches!(next, Ok(_) | Err(Error::CertRevoked)) {
             outcome = next;
         }
     }
     let path = outcome.map_err(|error| refusal(&error))?;
+    // Those that were not asked may name it: of two lists of one key either may be the newer.
+    let is_revoked_by = |list| matches!(attempt(&[list], RevocationCheck::WhereKnown), Err(Error::CertRevoked));
+    if trusted.has_namesakes && trusted.revoked.iter().any(is_revoked_by) {
+        return Err(refusal(&Error::CertRevoked));
+    }
     let details = details(own)?;
     let mut until = details.not_after;
     for intermediate in path.intermediate_certificates() {

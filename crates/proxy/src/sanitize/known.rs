@@ -82,6 +82,16 @@ impl KnownHeaders {
         TABLE.iter().map(|row| row.name).filter(|name| !name.ends_with('*'))
     }
 
+    /// Whether `name` tells who the client is, so that only trusted proxies are believed.
+    pub(crate) fn is_claim(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|known| matches!(known.rule, Rule::Claim(..)))
+    }
+
+    /// Whether `name` is removed, whoever sends it, since services would see another request than the gateway.
+    pub(crate) fn is_override(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|known| matches!(known.rule, Rule::Never))
+    }
+
     /// Whether something is done with `name`.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.find(name).is_some_and(|known| !matches!(known.rule, Rule::Kept))

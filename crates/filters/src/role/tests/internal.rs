@@ -88,3 +88,24 @@ fn an_answer_before_the_rule_that_the_role_adds_is_refused() {
     assert!(said.only().contains("'respond' answers before 'authorize'"), "{}", said.only());
     internal("routes: [{id: a, filters: [respond]}]").good();
 }
+
+#[test]
+fn the_tool_is_told_who_calls_behind_what_finds_it_out() {
+    let own = "authenticate: {any: [{session: staff}]}";
+    let wanted = "nobody is known here yet, and so the tool is told nobody";
+    let route = "routes: [{id: a, predicates: [path: /a], upstream: 'http://a:1'}, {id: b, upstream: 'http://a:1'}]";
+    for (door, is_good) in
+        [("user-headers", false), (&format!("user-headers, {own}"), false), (&format!("{own}, user-headers"), true)]
+    {
+        let judged = internal(&format!("filters: [{door}]\n{route}"));
+        match is_good {
+            true => drop(judged.good()),
+            false => assert!(judged.only().contains(wanted), "{door}: {}", judged.only()),
+        }
+    }
+    internal(&format!("default-filters: [user-headers]\n{route}")).good();
+    internal(&format!("default-filters: [{own}, user-headers]\n{route}")).good();
+    internal(&format!("filters: [{own}]\ndefault-filters: [user-headers, {own}]\n{route}")).good();
+    let said = internal(&format!("default-filters: [user-headers, {own}]\n{route}"));
+    assert!(said.only().contains(wanted), "{}", said.only());
+}

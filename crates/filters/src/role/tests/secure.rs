@@ -1,7 +1,7 @@
 //! `role: secure`.
 
 use super::stand_ins::IDENTITY;
-use super::{Judged, judged, route};
+use super::{Judged, door, judged, route};
 
 /// Behind a proxy that brings certificates.
 fn secure(rest: &str) -> Judged {
@@ -13,6 +13,7 @@ fn every_route_takes_the_only_certificates_before_its_own_rule() {
     let judged = secure(
         "routes: [{id: a, filters: [strip-prefix: 1, authorize: {roles: [ops]}, respond]}]\ndefault-filters: [set-path: /a]",
     );
+    assert_eq!(door(judged.good()), ["*csrf"]);
     assert_eq!(
         route(judged.good(), 0),
         [

@@ -9,7 +9,7 @@ use gwanmun_identity::{
 };
 use gwanmun_proxy::Ground;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::file_reference::path_of;
 
@@ -24,18 +24,23 @@ pub struct CertificatesSpec {
     crl: OneOrMany<Spanned<String>>,
     /// Whether a revocation list that is not overdue has to speak of a certificate, and of every authority on the way to
     /// one that is trusted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     crl_required: Option<Spanned<bool>>,
     /// Where in the certificate's names (SAN) the user stands: `uri:spiffe://corp/user/{user}`, `dns:{user}.people.corp`,
     /// `email:{user}@corp`. The first that fits decides.
     user_from: OneOrMany<Spanned<String>>,
     /// In which header trusted proxies write the certificate. The other one is not looked at; without this, both at once
     /// are refused.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     header: Option<CertificateHeaderSpec>,
     /// Whether the header has to have the certificate in it, and not only what the proxy says of it.
     #[serde(default)]
     require_certificate: bool,
+}
+
+/// A key without a value is a slip: it would believe more than is meant.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A header in which a proxy writes its client's certificate.
@@ -210,7 +215,9 @@ mod tests {
             (format!("ca: '@leaf.pem', {USER}"), "no authority's"),
             (format!("ca: '@ca.pem', crl: '@ca.pem', {USER}"), "it has none in it"),
             (format!("ca: '@ca.pem', crl-required: true, {USER}"), "found no 'crl'"),
+            (format!("ca: '@ca.pem', crl: '@good.crl', crl-required: ~, {USER}"), "found nothing"),
             (format!("ca: '@ca.pem', header: x-client-cert, {USER}"), "client-cert"),
+            (format!("ca: '@ca.pem', header: ~, {USER}"), "found nothing"),
             ("ca: '@ca.pem'".to_owned(), "user-from"),
             ("ca: '@ca.pem', user-from: []".to_owned(), "found no rule"),
             ("ca: '@ca.pem', user-from: 'cn:{user}'".to_owned(), "wanted uri:, dns: or email:"),
