@@ -28,6 +28,7 @@ mod decode;
 mod diagnostic;
 mod environment;
 mod files;
+mod hidden;
 mod interpolate;
 mod load;
 mod merge;

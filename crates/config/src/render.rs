@@ -1,8 +1,10 @@
-//! Diagnostics as text: the message, `path:line:column`, the line at fault with the place marked, and the hint.
+//! Diagnostics as text: the message, `path:line:column`, the line at fault with the place marked, and the hint. Secrets are
+//! not shown.
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::hidden::Hidden;
 use crate::source::{Sources, Span};
 
 /// Places further apart than this many bytes get a snippet each, so that no large text is scanned for a few lines.
@@ -25,10 +27,11 @@ impl Diagnostics {
             Style::Plain => Renderer::plain(),
             Style::Coloured => Renderer::styled(),
         };
+        let hidden = Hidden::of(sources);
         let mut sorted: Vec<&Diagnostic> = self.iter().collect();
         sorted.sort_by_key(|diagnostic| diagnostic.span);
         let mut blocks: Vec<String> =
-            sorted.into_iter().map(|diagnostic| block(diagnostic, sources, &renderer)).collect();
+            sorted.into_iter().map(|diagnostic| block(diagnostic, &hidden, &renderer)).collect();
         if self.dropped() > 0 {
             blocks.push(format!("and {} more", self.dropped()));
         }
@@ -40,12 +43,14 @@ impl Diagnostics {
     }
 }
 
-fn block(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+fn block(diagnostic: &Diagnostic, hidden: &Hidden<'_>, renderer: &Renderer) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(&*diagnostic.message));
+    let (sources, span) = (hidden.sources(), diagnostic.span);
+    let message = hidden.without_secrets(&diagnostic.message, span);
+    let mut group = Group::with_title(level.primary_title(message));
     let primary = diagnostic.span.map(|span| (span, AnnotationKind::Primary, diagnostic.label.as_deref()));
     let related = diagnostic.related.iter().map(|(span, text)| (*span, AnnotationKind::Context, Some(text.as_str())));
     let mut places: Vec<Place<'_>> = primary.into_iter().chain(related).collect();
@@ -55,7 +60,7 @@ fn block(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> Str
         places = rest;
     }
     if let Some(hint) = &diagnostic.hint {
-        group = group.element(Level::HELP.message(&**hint));
+        group = group.element(Level::HELP.message(hidden.without_secrets(hint, span)));
     }
     renderer.render(&[group])
 }

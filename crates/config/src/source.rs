@@ -107,6 +107,12 @@ impl Sources {
         (first + 1, from, source.text.get(from..until).unwrap_or(""))
     }
 
+    /// The same sources with other texts, whose lines have to begin where they did.
+    pub(crate) fn map_texts(&self, change: fn(&str) -> String) -> Self {
+        let changed = |source: &Source| Source { text: change(&source.text), ..source.clone() };
+        Self { sources: self.sources.iter().map(changed).collect() }
+    }
+
     fn source(&self, id: SourceId) -> Option<&Source> {
         self.sources.get(usize::try_from(id.0).ok()?)
     }

@@ -58,7 +58,7 @@ impl fmt::Display for Endpoint {
 impl fmt::Display for NoEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoUrl => "wanted a URL like https://idp.example/jwks",
+            Self::NoUrl => "wanted a URL like https://idp.example",
             Self::UserInfo => "a URL with a user name in it is not used",
             Self::Cleartext => {
                 "wanted https: over http whoever is on the way could answer with keys of their own (on this machine http will do)"

@@ -1,6 +1,8 @@
 //! `identity`: who may say who a caller is.
 
+mod algorithms;
 mod certificates;
+mod client;
 mod issuer;
 mod key_file;
 mod oauth;

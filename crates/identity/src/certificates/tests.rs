@@ -271,13 +271,13 @@ fn files_that_would_trust_too_much_or_nothing_are_refused() {
     let leaf_pem = authority.draft(&[ANN]).issue().pem();
     let add = |file: &[u8]| Trusted::default().add_authorities(file).unwrap_err();
     assert_eq!(add(leaf_pem.as_bytes()), Unusable::NoAuthority);
-    assert_eq!(add(b""), Unusable::Empty);
-    assert_eq!(add(authority.revoking(&[], 3000).as_bytes()), Unusable::Empty);
+    assert_eq!(add(b""), Unusable::NoCertificate);
+    assert_eq!(add(authority.revoking(&[], 3000).as_bytes()), Unusable::NoCertificate);
     assert!(matches!(add(b"\x30junk"), Unusable::Structure(_)));
     assert!(matches!(add(b"-----BEGIN CERTIFICATE-----\nMAA\n"), Unusable::Pem(_)));
     assert!(matches!(add(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), Unusable::Structure(_)));
     let add = |file: &[u8]| Trusted::default().add_revocation_lists(file).unwrap_err();
-    assert_eq!(add(authority.pem().as_bytes()), Unusable::Empty);
+    assert_eq!(add(authority.pem().as_bytes()), Unusable::NoList);
     assert!(matches!(add(b"\x30junk"), Unusable::Structure(_)));
 }
 

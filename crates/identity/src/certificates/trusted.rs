@@ -25,8 +25,10 @@ pub struct Trusted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unusable {
-    /// There is nothing of the kind in it.
-    Empty,
+    /// There is no certificate in it.
+    NoCertificate,
+    /// There is no revocation list in it.
+    NoList,
     /// It is no PEM.
     Pem(String),
     /// A certificate or list in it cannot be read.
@@ -54,7 +56,7 @@ impl Trusted {
             first_end = earlier(first_end, Some(details.not_after));
             self.anchors.push(anchor.to_owned());
         }
-        first_end.ok_or(Unusable::Empty)
+        first_end.ok_or(Unusable::NoCertificate)
     }
 
     /// Refuses what the lists in a file name, and tells when the first of them is overdue, as far as they say.
@@ -64,7 +66,7 @@ impl Trusted {
     pub fn add_revocation_lists(&mut self, file: &[u8]) -> Result<Option<SystemTime>, Unusable> {
         let lists: Vec<CertificateRevocationListDer<'_>> = if is_der(file) { vec![file.into()] } else { all(file)? };
         if lists.is_empty() {
-            return Err(Unusable::Empty);
+            return Err(Unusable::NoList);
         }
         let mut first_overdue = None;
         for list in &lists {
@@ -115,7 +117,8 @@ impl fmt::Debug for Trusted {
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("it has none in it"),
+            Self::NoCertificate => f.write_str("it has no certificate in it"),
+            Self::NoList => f.write_str("it has no revocation list in it"),
             Self::Pem(why) => write!(f, "it cannot be read as PEM: {why}"),
             Self::Structure(why) => write!(f, "it cannot be read: {why}"),
             Self::NoAuthority => f.write_str("a certificate in it is no authority's (basicConstraints without CA)"),

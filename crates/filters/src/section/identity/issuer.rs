@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gwanmun_client::{Client, Settings};
-use gwanmun_config::{OneOrMany, Span, Spanned, Timespan, did_you_mean};
+use gwanmun_config::{OneOrMany, Span, Spanned, Timespan};
 use gwanmun_identity::{FetchSettings, Issuer, IssuerSettings, Keys, KeysAt, Published};
 use gwanmun_jose::Algorithm;
 use gwanmun_proxy::Ground;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::algorithms::algorithms_in;
 use super::key_file::keys_in;
 use super::principal_map::PrincipalMapSpec;
 use crate::authorities::authorities_of;
@@ -199,37 +200,17 @@ impl IssuerSpec {
         let Some(written) = &self.algorithms else {
             return Some(Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect());
         };
-        let mut algorithms = Vec::new();
-        let mut is_good = true;
-        for name in written {
-            match name.parse::<Algorithm>() {
-                Ok(algorithm) if algorithm.is_symmetric() && !may_be_symmetric => {
-                    let message =
-                        format!("{algorithm} is not for keys from a URL: who reads them there could sign with them");
-                    ground.refuse_with_hint(
-                        name.span,
-                        message,
-                        "put the key set into a file, or let the issuer sign with ES256",
-                    );
-                    is_good = false;
-                }
-                Ok(algorithm) => algorithms.push(algorithm),
-                Err(unknown) => {
-                    let message = format!("found '{}', {unknown}", name.value);
-                    let upper = name.to_ascii_uppercase();
-                    match did_you_mean(&upper, Algorithm::ALL.iter().map(|known| known.as_str())) {
-                        Some(close) => ground.refuse_with_hint(name.span, message, format!("did you mean '{close}'?")),
-                        None => ground.refuse(name.span, message),
-                    }
-                    is_good = false;
-                }
-            }
-        }
         if written.is_empty() {
             ground.refuse(self.issuer.span, "found no algorithms: no token could be verified");
-            is_good = false;
+            return None;
         }
-        is_good.then_some(algorithms)
+        let wrong = |algorithm: Algorithm| {
+            let message =
+                || format!("{algorithm} is not for keys from a URL: who reads them there could sign with them");
+            let hint = "put the key set into a file, or let the issuer sign with ES256";
+            (algorithm.is_symmetric() && !may_be_symmetric).then(|| (message(), hint))
+        };
+        algorithms_in(written, wrong, ground)
     }
 
     fn audiences(&self, span: Span, ground: &mut Ground<'_>) -> Option<Vec<String>> {

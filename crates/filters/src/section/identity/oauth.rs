@@ -11,6 +11,7 @@ use gwanmun_store::OnStoreError;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::client::is_client_good;
 use super::principal_map::PrincipalMapSpec;
 use crate::authorities::authorities_of;
 use crate::outbound::outbound;
@@ -89,7 +90,7 @@ impl OAuthSpec {
     /// The server called `name`; mistakes go to `ground`. It is the same as before a reload, if it is written the same.
     pub(super) fn build(self, name: &str, span: Span, ground: &mut Ground<'_>) -> Option<Arc<OAuth>> {
         let endpoints = self.endpoints(span, ground);
-        let is_client_good = self.check_client(ground);
+        let is_client_good = is_client_good(&self.client_id, &self.client_secret, ground);
         let are_times_good = self.check_times(ground);
         let are_audiences_good = self.check_audiences(ground);
         let principal = self.principal.build(ground);
@@ -155,21 +156,6 @@ impl OAuthSpec {
             None => Vec::new(),
         };
         Some(Endpoints { token: token?, introspection: introspection?, metadata })
-    }
-
-    fn check_client(&self, ground: &mut Ground<'_>) -> bool {
-        let mut is_good = true;
-        if self.client_id.is_empty() || self.client_id.contains(char::is_control) {
-            ground.refuse(self.client_id.span, "wanted the gateway's client id, without control characters");
-            is_good = false;
-        }
-        let secret = self.client_secret.value.0.expose();
-        if secret.is_empty() || secret.contains(char::is_control) {
-            let hint = "\"${file:PATH}\" drops one newline at the end of a file, not more";
-            ground.refuse_with_hint(self.client_secret.span, "this is empty or has control characters", hint);
-            is_good = false;
-        }
-        is_good
     }
 
     fn check_times(&self, ground: &mut Ground<'_>) -> bool {

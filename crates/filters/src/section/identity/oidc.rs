@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gwanmun_config::{OneOrMany, Span, Spanned, Timespan, did_you_mean};
+use gwanmun_config::{OneOrMany, Span, Spanned, Timespan};
 use gwanmun_identity::{Endpoint, Oidc, OidcSettings};
 use gwanmun_jose::{Algorithm, sha256};
 use gwanmun_proxy::{Ground, Network};
@@ -19,6 +19,8 @@ use serde::Deserialize;
 use self::distinct::are_distinct;
 use self::paths::PathsSpec;
 use self::session::SessionSpec;
+use super::algorithms::algorithms_in;
+use super::client::is_client_good;
 use super::principal_map::PrincipalMapSpec;
 use crate::audited::Audited;
 use crate::authorities::authorities_of;
@@ -26,6 +28,9 @@ use crate::outbound::outbound;
 use crate::secret_text::SecretText;
 use crate::section::store::SharedStore;
 use crate::session::{CookieNames, Entrance, Entrances, SessionDoor};
+
+/// Where a provider's metadata are, from its issuer on (OpenID Connect Discovery 1.0 section 4).
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
 /// Of each kind of key one algorithm, so that a key that does not say its own fits exactly one.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
@@ -152,7 +157,7 @@ impl OidcSpec {
     /// The provider called `name`; mistakes go to `ground`. It is the same as before a reload, if it is written the same.
     fn build(self, name: &str, span: Span, ground: &mut Ground<'_>) -> Option<Built> {
         let metadata = self.metadata(ground);
-        let is_client_good = self.check_client(ground);
+        let is_client_good = is_client_good(&self.client_id, &self.client_secret, ground);
         let scopes = self.scopes(ground);
         let algorithms = self.algorithms(ground);
         let principal = self.principal.build_for_people(ground);
@@ -184,12 +189,10 @@ impl OidcSpec {
             return None;
         }
         if !store.is_written_shared() {
-            // Not at its place: the line could have the secret in it, and the log is read by many.
-            let message = format!(
-                "'store' is memory: sessions of identity.oidc.{name} are known to this process only, which is for a single replica, \
-                 and end with it"
+            ground.warn(
+                span,
+                "'store' is memory: sessions are known to this process only, which is for a single replica, and end with it",
             );
-            ground.warn(Span::NOWHERE, message);
         }
         let oidc = self.provider(settings, (tls, authorities), &store, ground)?;
         let entrance = Entrance::new(
@@ -223,7 +226,16 @@ impl OidcSpec {
     }
 
     fn metadata(&self, ground: &mut Ground<'_>) -> Option<Endpoint> {
-        let at = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
+        if let Some(issuer) = self.issuer.strip_suffix(WELL_KNOWN) {
+            let message = "found the URL of the provider's metadata, wanted the issuer";
+            ground.refuse_with_hint(
+                self.issuer.span,
+                message,
+                format!("issuer: {issuer}, or as `issuer` stands in the metadata"),
+            );
+            return None;
+        }
+        let at = format!("{}{WELL_KNOWN}", self.issuer.trim_end_matches('/'));
         let is_url_alone = !self.issuer.contains(['?', '#']);
         match at.parse() {
             Ok(endpoint) if is_url_alone => Some(endpoint),
@@ -237,21 +249,6 @@ impl OidcSpec {
                 None
             }
         }
-    }
-
-    fn check_client(&self, ground: &mut Ground<'_>) -> bool {
-        let mut is_good = true;
-        if self.client_id.is_empty() || self.client_id.contains(char::is_control) {
-            ground.refuse(self.client_id.span, "wanted the gateway's client id, without control characters");
-            is_good = false;
-        }
-        let secret = self.client_secret.value.0.expose();
-        if secret.is_empty() || secret.contains(char::is_control) {
-            let hint = "\"${file:PATH}\" drops one newline at the end of a file, not more";
-            ground.refuse_with_hint(self.client_secret.span, "this is empty or has control characters", hint);
-            is_good = false;
-        }
-        is_good
     }
 
     fn scopes(&self, ground: &mut Ground<'_>) -> Option<Vec<String>> {
@@ -271,32 +268,15 @@ impl OidcSpec {
 
     fn algorithms(&self, ground: &mut Ground<'_>) -> Option<Vec<Algorithm>> {
         let Some(written) = &self.algorithms else { return Some(ALGORITHMS.into()) };
-        let mut algorithms = Vec::new();
-        let mut is_good = true;
-        for name in written.iter() {
-            match name.parse::<Algorithm>() {
-                Ok(algorithm) if algorithm.is_symmetric() => {
-                    let message = format!("{algorithm} is not for ID tokens: its key would be the client secret");
-                    ground.refuse_with_hint(name.span, message, "let the provider sign with ES256 or RS256");
-                    is_good = false;
-                }
-                Ok(algorithm) => algorithms.push(algorithm),
-                Err(unknown) => {
-                    let message = format!("found '{}', {unknown}", name.value);
-                    let upper = name.to_ascii_uppercase();
-                    match did_you_mean(&upper, Algorithm::ALL.iter().map(|known| known.as_str())) {
-                        Some(close) => ground.refuse_with_hint(name.span, message, format!("did you mean '{close}'?")),
-                        None => ground.refuse(name.span, message),
-                    }
-                    is_good = false;
-                }
-            }
-        }
         if written.is_empty() {
             ground.refuse(self.issuer.span, "found no algorithms: nobody could log in");
-            is_good = false;
+            return None;
         }
-        is_good.then_some(algorithms)
+        let wrong = |algorithm: Algorithm| {
+            let message = || format!("{algorithm} is not for ID tokens: its key would be the client secret");
+            algorithm.is_symmetric().then(|| (message(), "let the provider sign with ES256 or RS256"))
+        };
+        algorithms_in(written, wrong, ground)
     }
 
     fn check_times(&self, ground: &mut Ground<'_>) -> bool {

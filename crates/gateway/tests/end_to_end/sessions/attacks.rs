@@ -139,6 +139,7 @@ async fn two_session_cookies_are_no_session() {
     }
     assert_eq!(world.tool.requests(), 1);
     gateway.access_line(|line| line["fault_reason"] == "two-credentials").await;
+    assert_recorded(&gateway, "authenticate", "deny", None);
 }
 
 #[tokio::test]
@@ -236,6 +237,7 @@ async fn a_browser_that_never_keeps_its_session_is_told_so_and_not_sent_around_f
     println!("a loop ends after {steps} redirects");
     assert!((400..500).contains(&page.status()), "{page:?}");
     gateway.access_line(|line| line["fault_reason"] == "login-loop").await;
+    assert_eq!(assert_recorded(&gateway, "login", "deny", None)["rule"], "login-loop");
     assert!(page.answer.header("content-type").unwrap().starts_with("text/html"), "{page:?}");
     // Somebody else is not concerned.
     assert_eq!(world.browser(&gateway).open(&format!("{A}/")).await.status(), 200);

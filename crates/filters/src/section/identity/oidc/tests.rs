@@ -103,6 +103,10 @@ fn mistakes_are_told_and_no_secret_with_them() {
         ("issuer: idp, client-id: gw, client-secret: hunter2", "nothing can be discovered at 'idp'"),
         ("issuer: 'http://idp.example', client-id: gw, client-secret: hunter2", "https"),
         ("issuer: 'https://idp.example?x=1', client-id: gw, client-secret: hunter2", "without a query"),
+        (
+            "issuer: 'https://a/.well-known/openid-configuration', client-id: gw, client-secret: hunter2",
+            "wanted the issuer",
+        ),
         ("issuer: 'https://a', client-id: '', client-secret: hunter2", "client id"),
         ("issuer: 'https://a', client-id: gw, client-secret: ''", "is empty"),
         ("issuer: 'https://a', client-id: gw, client-secret: \"hunter2\\n\"", "control characters"),
