@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use gwanmun_config::{Piece, Spanned, Timespan};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 pub use door::{Backslash, ControlCharacters, DuplicateSlashes, EncodedSlash, HeadersSpec, PathParameters, PathsSpec};
 pub use listener::{CertificateSpec, ClientAuth, Http2LimitsSpec, LimitsSpec, ListenerSpec, ListenerTlsSpec};
@@ -20,6 +20,7 @@ pub use upstream::{Balance, EndpointSpec, TimeoutsSpec, TimespanOrNone, Upstream
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct GatewaySpec {
     /// What the gateway is for: turns on what such a gateway always needs, and refuses what contradicts it.
+    #[serde(deserialize_with = "there")]
     pub role: Option<Spanned<String>>,
     /// Where clients connect.
     pub listeners: Vec<Spanned<ListenerSpec>>,
@@ -55,6 +56,11 @@ pub struct GatewaySpec {
     pub routes: Vec<Spanned<RouteSpec>>,
     /// Requests and what must become of them; `gwanmun test` runs them.
     pub tests: Vec<Piece>,
+}
+
+/// A key that is there has a value: a role that turned out to be empty would leave the gateway open.
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Spanned<String>>, D::Error> {
+    Spanned::deserialize(deserializer).map(Some)
 }
 
 /// The management port.

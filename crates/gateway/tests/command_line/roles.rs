@@ -106,6 +106,14 @@ fn a_slip_in_identity_is_not_told_twice() {
     }
 }
 
+#[test]
+fn a_role_that_turns_out_to_be_empty_is_a_mistake() {
+    for role in ["role:", "role: ''", "role: ${NO_SUCH_ROLE:-}", "role: null"] {
+        let said = refused(&format!("{role}\nroutes: [{{id: a, upstream: 'http://127.0.0.1:1'}}]\n"));
+        assert_eq!(said.matches("error: ").count(), 1, "{said}");
+    }
+}
+
 /// An example with the files that it names.
 fn example(name: &str) -> Folder {
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/");
