@@ -250,7 +250,7 @@ async fn however_many_tabs_a_browser_opens_it_keeps_four_logins() {
     let browser = world.browser(&gateway);
     let mut last = None;
     for number in 0..12 {
-        let page = browser.visit(&format!("{A}/{number}?{}", "x".repeat(900))).await;
+        let page = browser.visit(&format!("{A}/{number}?{}", "x".repeat(400))).await;
         assert_eq!(page.status(), 302, "{page:?}");
         let cookies = browser.cookies(A);
         assert!(logins(&browser, A).len() <= 4, "{cookies:?}");
