@@ -1,4 +1,4 @@
-use std::time::{Instant, SystemTime};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use gwanmun_client::Outbound;
 use gwanmun_core::{ManualClock, Reason, Tallies};
@@ -416,7 +416,11 @@ async fn replicas_share_tokens_by_way_of_the_store_and_the_store_knows_none() {
     let (one, two) = (world.oauth_with(|_| {}, space()), world.oauth_with(|_| {}, space()));
     let first = client(&one, "gw", "gw-secret", "orders.read").await.unwrap();
     let second = client(&two, "gw", "gw-secret", "orders.read").await.unwrap();
-    assert_eq!(*first, *second);
+    // The store knows times to the millisecond.
+    let ends =
+        [&first, &second].map(|principal| principal.expires.unwrap().duration_since(UNIX_EPOCH).unwrap().as_millis());
+    assert_eq!(ends[0], ends[1]);
+    assert_eq!(*first, Principal { expires: first.expires, ..(*second).clone() });
     assert_eq!(world.issuer.calls("token"), 1);
     assert_eq!(reason_of(client(&two, "gw", "guess", "orders.read")).await, Reason::ClientRefused);
     client(&two, "gw", "gw-secret", "orders.write").await.unwrap();
