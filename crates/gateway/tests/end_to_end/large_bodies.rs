@@ -86,7 +86,8 @@ async fn next(body: &mut Incoming) -> Option<Bytes> {
 async fn grows_little(what: &str, gateway: &Gateway, exchange: impl Future<Output = ()>) {
     let before = gateway.peak_memory();
     exchange.await;
-    let growth = gateway.peak_memory() - before;
+    // The kernel counts in parts: the most may look a little less afterwards.
+    let growth = gateway.peak_memory().saturating_sub(before);
     assert!(growth < GROWTH, "{what}: {growth} bytes more than the {before} before");
 }
 
