@@ -16,7 +16,7 @@ const ABOVE: &[(&str, &[&str])] = &[
     ("resilience", &["core"]),
     ("config", &["core"]),
     ("client", &["core", "resilience"]),
-    ("telemetry", &["core", "client"]),
+    ("telemetry", &["core", "client", "config"]),
     ("store", &["core", "resilience"]),
     ("jose", &["core"]),
     ("audit", &["core", "jose"]),
@@ -26,7 +26,7 @@ const ABOVE: &[(&str, &[&str])] = &[
     ("fraud", &["store"]),
     ("proxy", &["config", "telemetry", "resilience"]),
     ("filters", &["proxy", "audit", "identity", "authz", "fraud"]),
-    ("chassis", &["config", "client", "telemetry", "audit", "passport", "authz"]),
+    ("chassis", &["config", "client", "telemetry", "audit", "identity", "authz"]),
     ("console", &["chassis", "store"]),
 ];
 

@@ -20,7 +20,7 @@ use crate::h1::fields::{self, Hosts};
 use crate::path::PathPolicy;
 use crate::plan::{Limits, Plan};
 use crate::record::Record;
-use crate::trace_formats::Caller;
+use gwanmun_telemetry::trace::Caller;
 
 pub(crate) use host::is_host;
 

@@ -24,8 +24,9 @@ use crate::path::PathPolicy;
 use crate::plan::{AddressSet, InternalHeaders, Plan};
 use crate::sanitize::{KnownHeaders, NotKept};
 use crate::section::Lasting;
-use crate::spec::{ApiVersionSpec, GatewaySpec, Propagation};
-use crate::trace_formats::TraceFormats;
+use crate::spec::{ApiVersionSpec, GatewaySpec};
+use gwanmun_telemetry::spec::Propagation;
+use gwanmun_telemetry::trace::TraceFormats;
 
 pub use reader::Reader;
 

@@ -18,7 +18,7 @@ use crate::plan::AddressSet;
 use crate::record::Record;
 use crate::reply;
 use crate::route::Variables;
-use crate::trace_formats::TraceFormats;
+use gwanmun_telemetry::trace::TraceFormats;
 
 /// The connection a request came in on; shared by its requests.
 #[derive(Debug)]

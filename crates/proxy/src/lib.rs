@@ -36,7 +36,6 @@ mod serve;
 pub mod server;
 pub mod spec;
 pub mod template;
-pub mod trace_formats;
 mod tunnel;
 pub mod upstream;
 mod worker;

@@ -17,9 +17,9 @@ use crate::path::PathPolicy;
 use crate::route::router::Router;
 use crate::sanitize::KnownHeaders;
 use crate::section::Sections;
-use crate::trace_formats::TraceFormats;
 use crate::upstream::tls::{ClientTls, ClientTlsFiles, client_config};
 use crate::upstream::{DEFAULT_KEEP_ALIVE, Endpoint, Timeouts, Upstream};
+use gwanmun_telemetry::trace::TraceFormats;
 
 /// Everything that serves requests.
 #[non_exhaustive]

@@ -11,6 +11,8 @@ use gwanmun_config::{Piece, Spanned, Timespan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+pub use gwanmun_telemetry::spec::TelemetrySpec;
+
 pub use door::{Backslash, ControlCharacters, DuplicateSlashes, EncodedSlash, HeadersSpec, PathParameters, PathsSpec};
 pub use listener::{CertificateSpec, ClientAuth, Http2LimitsSpec, LimitsSpec, ListenerSpec, ListenerTlsSpec};
 pub use upstream::{Balance, EndpointSpec, TimeoutsSpec, TimespanOrNone, UpstreamSpec, UpstreamTlsSpec};
@@ -77,79 +79,6 @@ impl Default for ManagementSpec {
     fn default() -> Self {
         Self { address: Spanned::from("127.0.0.1:9901".to_owned()), probes: None }
     }
-}
-
-/// Logs and metrics.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct TelemetrySpec {
-    /// `stdout` (the default), a path, or `off`.
-    pub access_log: Option<Spanned<String>>,
-    /// The application log on stderr.
-    pub logs: LogsSpec,
-    /// Trace context.
-    pub traces: TracesSpec,
-}
-
-/// The application log.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct LogsSpec {
-    /// The least severe level that is written.
-    pub level: LogLevel,
-    /// One JSON object per line, or text for people.
-    pub format: LogFormat,
-}
-
-/// How much the application log says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogLevel {
-    /// Failures of the gateway itself.
-    Error,
-    /// Things to look at.
-    Warn,
-    /// What an operator wants to know.
-    #[default]
-    Info,
-    /// What a developer wants to know.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// How the application log looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// One JSON object per line.
-    #[default]
-    Json,
-    /// For people.
-    Text,
-}
-
-/// Trace context.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct TracesSpec {
-    /// The share of traces started here that are marked as sampled, 0 to 1.
-    #[schemars(range(min = 0, max = 1))]
-    pub sample: Option<Spanned<f64>>,
-    /// The formats in which a trace is taken from trusted callers and passed on (`[w3c]`).
-    pub propagate: Option<Vec<Spanned<Propagation>>>,
-}
-
-/// A format of trace context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Propagation {
-    /// `traceparent` and `tracestate`.
-    W3c,
-    /// Zipkin's, passed on in the header `b3`.
-    B3,
-    /// Zipkin's, passed on in the headers `X-B3-…`.
-    B3Multi,
 }
 
 /// How the gateway stops: not ready, `delay`, listeners close, at most `timeout`, exit.

@@ -1,10 +1,19 @@
-//! What the gateway tells about itself: a line per request, events, numbers and trace ids. Nothing here makes a worker
-//! wait: a worker formats into its own buffer and counts in its own cells; writing and merging happen on other threads.
+//! What a process tells about itself: a line per request, events, spans, numbers, exceptions and health; the same for the
+//! gateway and for services. Nothing here makes who tells it wait: lines, spans and exceptions go into bounded queues and
+//! numbers into cells; writing, merging and sending happen on other threads.
 
 pub mod access;
+pub mod exceptions;
+pub mod export;
+pub mod health;
 mod json;
 pub mod logs;
 pub mod metrics;
+pub mod pipeline;
 pub mod sanitized;
+pub mod scope;
+pub mod span;
+pub mod spec;
 pub mod trace;
+pub mod tracer;
 mod writer;

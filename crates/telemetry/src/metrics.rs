@@ -3,6 +3,7 @@
 //! the plan goes, so that totals never go backwards.
 
 mod cells;
+mod family;
 mod render;
 mod series;
 mod totals;
@@ -15,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gwanmun_core::Tallies;
 
+pub use family::{Family, Kind, Sample, Source, Value};
 pub use worker::{ConnectionState, InFlight, Refusal, UpstreamConnection, WorkerMetrics};
 
 use totals::Totals;

@@ -2,12 +2,14 @@
 //! strictly as the specifications ask, made from a per-thread generator that is fast and not for secrets.
 
 mod b3;
+mod formats;
 mod state;
 
 use std::fmt;
 use std::ops::Deref;
 
 pub use b3::B3;
+pub use formats::{Caller, TraceFormats};
 pub use state::is_tracestate;
 
 /// Length of a version-00 `traceparent`.

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use gwanmun_core::Tallies;
 use gwanmun_filters::Registry;
-use gwanmun_proxy::spec::{LogFormat, LogLevel};
 use gwanmun_proxy::{GatewaySpec, Lasting, Network, Server};
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::logs;
 use gwanmun_telemetry::metrics::Metrics;
+use gwanmun_telemetry::spec::{LogFormat, LogLevel};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

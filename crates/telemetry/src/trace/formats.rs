@@ -1,10 +1,10 @@
 //! Which trace a request is in: what a caller says, in the formats that are spoken (W3C Trace Context, Zipkin's B3), and
 //! how it is told to the upstream. W3C's word wins over B3's, the single header `b3` over the several.
 
-use gwanmun_telemetry::trace::{B3, TraceContext, is_tracestate};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
+use super::{B3, TraceContext, is_tracestate};
 use crate::spec::Propagation;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -28,13 +28,13 @@ pub struct TraceFormats {
 
 /// What a caller says about its trace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Caller {
+pub struct Caller {
     /// Trace and span.
     ids: Option<([u8; 16], [u8; 8])>,
     /// Whether it is sampled.
     sampled: Option<bool>,
     /// Whether anything that it says could not be read.
-    pub(crate) is_unreadable: bool,
+    pub is_unreadable: bool,
 }
 
 impl TraceFormats {
@@ -52,13 +52,13 @@ impl TraceFormats {
     }
 
     /// Whether W3C Trace Context is spoken and nothing else.
-    pub(crate) fn is_w3c_alone(self) -> bool {
+    pub fn is_w3c_alone(self) -> bool {
         self == Self { w3c: true, b3: false, b3_multi: false }
     }
 
     /// Reads what a caller says and takes out of `headers` what cannot be read, as well as everything that `tell` will
     /// write anew. Formats that are not spoken stay.
-    pub(crate) fn take_caller(self, headers: &mut HeaderMap) -> Caller {
+    pub fn take_caller(self, headers: &mut HeaderMap) -> Caller {
         let mut caller = Caller::default();
         if self.w3c {
             let given = only(headers, &TRACEPARENT);
@@ -91,7 +91,7 @@ impl TraceFormats {
     }
 
     /// Tells an upstream which trace its request is in.
-    pub(crate) fn tell(self, trace: &TraceContext, headers: &mut HeaderMap) {
+    pub fn tell(self, trace: &TraceContext, headers: &mut HeaderMap) {
         // All of it is ASCII.
         let value = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static("0"));
         if self.w3c {
@@ -110,7 +110,7 @@ impl TraceFormats {
 
 impl Caller {
     /// The next step of the caller's trace, or a new trace; `sample` decides where the caller does not.
-    pub(crate) fn next(&self, sample: impl FnOnce() -> bool) -> TraceContext {
+    pub fn next(&self, sample: impl FnOnce() -> bool) -> TraceContext {
         let sampled = self.sampled.unwrap_or_else(sample);
         match self.ids {
             Some((trace_id, span_id)) => TraceContext { trace_id, span_id, sampled }.child(),
@@ -119,7 +119,7 @@ impl Caller {
     }
 
     /// The trace that the caller is in.
-    pub(crate) fn trace(&self) -> Option<TraceContext> {
+    pub fn trace(&self) -> Option<TraceContext> {
         self.ids.map(|(trace_id, span_id)| TraceContext { trace_id, span_id, sampled: self.sampled == Some(true) })
     }
 }

@@ -1,0 +1,59 @@
+//! What handlers reach: the state of every router of a service.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gwanmun_telemetry::health::Health;
+use gwanmun_telemetry::pipeline::Telemetry;
+
+use crate::outgoing::{HttpClient, UnknownClient};
+
+/// What a service has while it runs. Clones are the same.
+pub struct App<C = ()>(Arc<Parts<C>>);
+
+pub(crate) struct Parts<C> {
+    pub(crate) name: &'static str,
+    pub(crate) config: ArcSwap<C>,
+    pub(crate) health: Health,
+    pub(crate) telemetry: Telemetry,
+}
+
+impl<C> App<C> {
+    pub(crate) fn of(parts: Parts<C>) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// The service's own section as it is now; to be asked anew for each request.
+    pub fn config(&self) -> Arc<C> {
+        self.0.config.load_full()
+    }
+
+    /// The client for what the configuration calls `clients.NAME`.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn client(&self, name: &str) -> Result<HttpClient, UnknownClient> {
+        Err(UnknownClient(name.to_owned()))
+    }
+
+    /// The checks behind `/health`, for those that come later than the start.
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// Traces and exceptions.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.0.telemetry
+    }
+}
+
+impl<C> Clone for App<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}

@@ -1,0 +1,25 @@
+//! The chassis: what services behind the gateway are built with. A service brings its handlers; who calls, whether they
+//! may, configuration, health, logs, traces, metrics, exceptions, audit and a clean end are here.
+//!
+//! The flow of a request: `server` accepts it, `observe` gives it its trace and counts it, `identity` proves its Passport,
+//! then the handler runs; `problem` is the only place where faults become answers. Beside it, `management` shows what the
+//! others know, and `lifecycle` starts and ends them in order.
+
+mod app;
+pub mod config;
+pub mod identity;
+mod lifecycle;
+mod management;
+mod observe;
+pub mod outgoing;
+mod problem;
+mod server;
+mod service;
+pub mod settings;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod sql;
+
+pub use app::App;
+pub use axum;
+pub use problem::Problem;
+pub use service::Service;

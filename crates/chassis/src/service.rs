@@ -1,0 +1,142 @@
+//! A service from its parts: named, configured, routed, run.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use axum::Router;
+use gwanmun_telemetry::health::{Check, CheckSettings};
+
+use crate::app::App;
+use crate::config::Configuration;
+use crate::lifecycle;
+
+/// What went wrong in a hook.
+pub type HookError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs at the start, before the service is ready, or at the end, after the last request.
+pub(crate) type Hook<C> = Box<dyn FnOnce(App<C>) -> Pin<Box<dyn Future<Output = Result<(), HookError>> + Send>> + Send>;
+
+/// A service that is being put together.
+///
+/// ```no_run
+/// use gwanmun_chassis::Service;
+/// use gwanmun_chassis::axum::{Router, routing::get};
+///
+/// fn main() -> std::process::ExitCode {
+///     let routes = Router::new().route("/orders", get(|| async { "none yet" }));
+///     Service::new("orders").routes(routes).run()
+/// }
+/// ```
+pub struct Service<C = ()> {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    /// Need a Passport.
+    pub(crate) routes: Router<App<C>>,
+    /// Need none.
+    pub(crate) public_routes: Router<App<C>>,
+    /// Keys of the service's own section that may change while it runs.
+    pub(crate) reloadable: Vec<&'static str>,
+    pub(crate) on_start: Vec<Hook<C>>,
+    pub(crate) on_stop: Vec<Hook<C>>,
+    pub(crate) checks: Vec<(String, CheckSettings, Box<dyn FnOnce(&App<C>) -> Box<dyn Check> + Send>)>,
+}
+
+impl Service<()> {
+    /// A service called `name` in logs, metrics, traces and audit, which is the key of its own section in the configuration.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            version: "",
+            routes: Router::new(),
+            public_routes: Router::new(),
+            reloadable: Vec::new(),
+            on_start: Vec::new(),
+            on_stop: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+
+    /// Reads the service's own section as `C`. To be said before routes, hooks and checks, which know `C`.
+    pub fn config<C: Configuration>(self) -> Service<C> {
+        Service {
+            name: self.name,
+            version: self.version,
+            routes: Router::new(),
+            public_routes: Router::new(),
+            reloadable: self.reloadable,
+            on_start: Vec::new(),
+            on_stop: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+}
+
+impl<C: Configuration> Service<C> {
+    /// What `/info`, traces and exceptions call its version: `env!("CARGO_PKG_VERSION")`.
+    #[must_use]
+    pub fn version(mut self, version: &'static str) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Adds routes whose every request must carry a Passport.
+    #[must_use]
+    pub fn routes(mut self, routes: Router<App<C>>) -> Self {
+        self.routes = self.routes.merge(routes);
+        self
+    }
+
+    /// Adds routes that everybody may call who reaches the service.
+    #[must_use]
+    pub fn public_routes(mut self, routes: Router<App<C>>) -> Self {
+        self.public_routes = self.public_routes.merge(routes);
+        self
+    }
+
+    /// Lets these keys of the service's own section change while it runs; others need a start anew, which is said.
+    #[must_use]
+    pub fn reloadable(mut self, keys: impl IntoIterator<Item = &'static str>) -> Self {
+        self.reloadable.extend(keys);
+        self
+    }
+
+    /// Runs `hook` before the service is ready, in the order said. An error ends the start.
+    #[must_use]
+    pub fn on_start<F>(mut self, hook: impl FnOnce(App<C>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.on_start.push(Box::new(move |app| Box::pin(hook(app))));
+        self
+    }
+
+    /// Runs `hook` after the last request, in reverse order.
+    #[must_use]
+    pub fn on_stop<F>(mut self, hook: impl FnOnce(App<C>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.on_stop.push(Box::new(move |app| Box::pin(hook(app))));
+        self
+    }
+
+    /// Adds a check to `/health`.
+    #[must_use]
+    pub fn check<K: Check>(
+        mut self,
+        name: &str,
+        settings: CheckSettings,
+        check: impl FnOnce(&App<C>) -> K + Send + 'static,
+    ) -> Self {
+        self.checks.push((name.to_owned(), settings, Box::new(move |app| Box::new(check(app)))));
+        self
+    }
+
+    /// Serves until a signal says stop; takes the process' arguments and environment. The exit code is 0 after a clean end,
+    /// 1 where the configuration is at fault, 2 after wrong usage, 3 where it could not start.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        lifecycle::run(self)
+    }
+}

@@ -1,0 +1,1 @@
+//! A database by one setting, with its check for `/health`.
