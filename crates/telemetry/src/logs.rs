@@ -66,6 +66,14 @@ pub fn set_level(level: Level) {
     }
 }
 
+/// From now on spans of business code (`tracing::info_span!`) go to `taker`, which is never told of events. The first call
+/// decides; without `init` before, nothing happens.
+pub(crate) fn hand_spans_to(taker: impl tracing::Subscriber + Send + Sync) {
+    if let Some(dial) = DIAL.get() {
+        dial.hand_spans_to(Box::new(taker));
+    }
+}
+
 impl Level {
     const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
 

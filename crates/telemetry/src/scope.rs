@@ -2,8 +2,8 @@
 //! to. Set while a future is polled, so that it follows the request over threads.
 
 use std::cell::Cell;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::future::poll_fn;
+use std::pin::pin;
 
 use crate::trace::TraceContext;
 
@@ -35,18 +35,18 @@ impl Drop for Entered {
 }
 
 /// `future`, which works for `trace` whenever it is polled.
-pub fn within<F: Future>(trace: TraceContext, future: F) -> impl Future<Output = F::Output> {
-    let mut future = Box::pin(future);
-    std::future::poll_fn(move |context: &mut Context<'_>| -> Poll<F::Output> {
+pub async fn within<F: Future>(trace: TraceContext, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
         let _entered = enter(Some(trace));
-        Pin::new(&mut future).poll(context)
+        future.as_mut().poll(context)
     })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-    use std::task::Waker;
+    use std::task::{Context, Poll, Waker};
 
     use super::*;
 

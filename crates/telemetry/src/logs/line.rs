@@ -9,6 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
 use crate::json::{self, Escaped};
+use crate::scope;
 use gwanmun_core::Stamp;
 
 /// How a line looks.
@@ -21,7 +22,7 @@ pub(super) enum Style {
 
 /// The line of an event, ended by a line feed.
 pub(super) fn of(event: &Event<'_>, time: SystemTime, style: Style) -> Vec<u8> {
-    let mut parts = Parts { style, message: Vec::new(), fields: Vec::new() };
+    let mut parts = Parts { style, message: Vec::new(), fields: Vec::new(), names_trace: false };
     event.record(&mut parts);
     let target = event.metadata().target();
     let target =
@@ -50,6 +51,15 @@ fn push_json(line: &mut Vec<u8>, time: SystemTime, level: Level, target: Option<
     line.extend_from_slice(&parts.message);
     line.push(b'"');
     line.extend_from_slice(&parts.fields);
+    if !parts.names_trace
+        && let Some(trace) = scope::current()
+    {
+        line.extend_from_slice(b",\"trace_id\":\"");
+        line.extend_from_slice(trace.trace_id_hex().as_bytes());
+        line.extend_from_slice(b"\",\"span_id\":\"");
+        line.extend_from_slice(trace.span_id_hex().as_bytes());
+        line.push(b'"');
+    }
     line.push(b'}');
 }
 
@@ -73,6 +83,13 @@ fn push_text(line: &mut Vec<u8>, time: SystemTime, level: Level, target: Option<
     }
     line.extend_from_slice(&parts.message);
     line.extend_from_slice(&parts.fields);
+    if !parts.names_trace
+        && let Some(trace) = scope::current()
+    {
+        for part in [" ", dim, "trace_id=", plain, &*trace.trace_id_hex()] {
+            line.extend_from_slice(part.as_bytes());
+        }
+    }
 }
 
 const fn name(level: Level) -> &'static str {
@@ -100,6 +117,8 @@ struct Parts {
     style: Style,
     message: Vec<u8>,
     fields: Vec<u8>,
+    /// The event tells of which trace it is.
+    names_trace: bool,
 }
 
 impl Parts {
@@ -136,6 +155,7 @@ impl Parts {
     /// Writes the key; false where the field is not shown.
     fn key(&mut self, field: &Field) -> bool {
         let name = field.name();
+        self.names_trace |= name == "trace_id";
         let (dim, plain) = if self.style == Style::Coloured { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
         match (self.style, name) {
             // Keys of the line itself stay its own.

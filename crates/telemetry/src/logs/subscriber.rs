@@ -1,13 +1,15 @@
-//! Decides which events are lines. Spans are not kept: a request's story is in the access log.
+//! The subscriber of the whole process: decides which events are lines, and hands spans to who makes steps of traces of
+//! them. Nobody does by itself: a request's story is in the access log.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata};
+use tracing_core::span::Current;
 
 use super::Level;
 use super::line::{self, Style};
@@ -23,27 +25,40 @@ pub(super) struct Subscriber<W> {
     write: W,
 }
 
-/// A level that can be turned while it is in use.
-pub(super) struct Dial(AtomicUsize);
+/// A level that can be turned while it is in use, and who takes spans.
+pub(super) struct Dial {
+    level: AtomicUsize,
+    spans: OnceLock<Box<SpanTaker>>,
+}
+
+/// Who takes spans. It is told of spans only, and asked which of them it wants.
+pub(super) type SpanTaker = dyn tracing::Subscriber + Send + Sync;
 
 impl Dial {
+    /// From now on spans go there. The first call decides.
+    pub(super) fn hand_spans_to(&self, taker: Box<SpanTaker>) {
+        if self.spans.set(taker).is_ok() {
+            tracing::callsite::rebuild_interest_cache();
+        }
+    }
+
     /// From now on so much is told.
     pub(super) fn turn_to(&self, level: Level) {
         let place = Level::ALL.iter().position(|known| *known == level).unwrap_or_default();
-        if self.0.swap(place, Ordering::Relaxed) != place {
+        if self.level.swap(place, Ordering::Relaxed) != place {
             // Every place in the code remembers whether it is heard.
             tracing::callsite::rebuild_interest_cache();
         }
     }
 
     fn level(&self) -> Level {
-        Level::ALL.get(self.0.load(Ordering::Relaxed)).copied().unwrap_or_default()
+        Level::ALL.get(self.level.load(Ordering::Relaxed)).copied().unwrap_or_default()
     }
 }
 
 impl<W: Fn(Vec<u8>) + 'static> Subscriber<W> {
     pub(super) fn new(level: Level, style: Style, write: W) -> Self {
-        let dial = Dial(AtomicUsize::default());
+        let dial = Dial { level: AtomicUsize::default(), spans: OnceLock::new() };
         dial.turn_to(level);
         Self { level: Arc::new(dial), style, write }
     }
@@ -54,41 +69,83 @@ impl<W: Fn(Vec<u8>) + 'static> Subscriber<W> {
     }
 }
 
+impl<W> Subscriber<W> {
+    fn spans(&self) -> Option<&SpanTaker> {
+        self.level.spans.get().map(Box::as_ref)
+    }
+}
+
 impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
     // Asked once per place in the code: what is not shown costs a load and a branch.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if metadata.is_span() {
+            return self.spans().map_or_else(Interest::never, |spans| spans.register_callsite(metadata));
+        }
         if self.enabled(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        if metadata.is_span() {
+            return self.spans().is_some_and(|spans| spans.enabled(metadata));
+        }
         let library = metadata.target().split("::").next().unwrap_or_default();
         let limit = match self.level.level() {
             Level::Info | Level::Debug if CHATTY.contains(&library) => LevelFilter::WARN,
             level => level.filter(),
         };
-        metadata.is_event() && *metadata.level() <= limit
+        *metadata.level() <= limit
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level.level().filter())
+        let of_spans = self.spans().map(|spans| spans.max_level_hint().unwrap_or(LevelFilter::TRACE));
+        let of_events = self.level.level().filter();
+        Some(of_spans.map_or(of_events, |of_spans| of_spans.max(of_events)))
     }
 
     fn event(&self, event: &Event<'_>) {
         (self.write)(line::of(event, SystemTime::now(), self.style));
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        // Never asked for, since no span is enabled.
-        Id::from_u64(1)
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        // Without a taker no span is enabled.
+        self.spans().map_or_else(|| Id::from_u64(1), |spans| spans.new_span(attributes))
     }
 
-    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record(&self, id: &Id, values: &Record<'_>) {
+        if let Some(spans) = self.spans() {
+            spans.record(id, values);
+        }
+    }
 
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn record_follows_from(&self, id: &Id, cause: &Id) {
+        if let Some(spans) = self.spans() {
+            spans.record_follows_from(id, cause);
+        }
+    }
 
-    fn enter(&self, _: &Id) {}
+    fn enter(&self, id: &Id) {
+        if let Some(spans) = self.spans() {
+            spans.enter(id);
+        }
+    }
 
-    fn exit(&self, _: &Id) {}
+    fn exit(&self, id: &Id) {
+        if let Some(spans) = self.spans() {
+            spans.exit(id);
+        }
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        self.spans().map_or_else(|| id.clone(), |spans| spans.clone_span(id))
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        self.spans().is_some_and(|spans| spans.try_close(id))
+    }
+
+    fn current_span(&self) -> Current {
+        self.spans().map_or_else(Current::none, |spans| spans.current_span())
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +156,8 @@ mod tests {
     use tracing::subscriber::with_default;
 
     use super::*;
+    use crate::scope;
+    use crate::trace::TraceContext;
 
     fn lines(level: Level, style: Style, act: impl FnOnce()) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -198,6 +257,89 @@ mod tests {
             dial.turn_to(Level::Error);
             assert_eq!((before, turned, told()), (0, 1, 0));
         });
+    }
+
+    #[test]
+    fn spans_go_to_who_takes_them_and_events_do_not() {
+        #[derive(Clone, Default)]
+        struct Taker(Arc<Mutex<Vec<String>>>);
+        impl Taker {
+            fn note(&self, what: &str, id: &Id) {
+                self.0.lock().unwrap().push(format!("{what} {}", id.into_u64()));
+            }
+        }
+        impl tracing::Subscriber for Taker {
+            fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+                metadata.name() == "wanted"
+            }
+            fn new_span(&self, _: &Attributes<'_>) -> Id {
+                self.note("new", &Id::from_u64(7));
+                Id::from_u64(7)
+            }
+            fn record(&self, id: &Id, _: &Record<'_>) {
+                self.note("record", id);
+            }
+            fn record_follows_from(&self, id: &Id, _: &Id) {
+                self.note("follows", id);
+            }
+            fn event(&self, _: &Event<'_>) {
+                panic!("an event is a line");
+            }
+            fn enter(&self, id: &Id) {
+                self.note("enter", id);
+            }
+            fn exit(&self, id: &Id) {
+                self.note("exit", id);
+            }
+            fn try_close(&self, id: Id) -> bool {
+                self.note("close", &id);
+                true
+            }
+        }
+        let taker = Taker::default();
+        let lines = Arc::new(Mutex::new(0));
+        let sink = Arc::clone(&lines);
+        let subscriber = Subscriber::new(Level::Error, Style::Plain, move |_| *sink.lock().unwrap() += 1);
+        let dial = subscriber.dial();
+        with_default(subscriber, || {
+            let make = || tracing::info_span!("wanted", a = tracing::field::Empty);
+            assert!(make().is_disabled());
+            dial.hand_spans_to(Box::new(taker.clone()));
+            let span = make();
+            span.record("a", 1);
+            span.in_scope(|| tracing::error!("a line"));
+            tracing::info!("not a line");
+            drop(span);
+            assert!(tracing::info_span!("not wanted").is_disabled());
+        });
+        assert_eq!(*taker.0.lock().unwrap(), ["new 7", "record 7", "enter 7", "exit 7", "close 7"]);
+        assert_eq!(*lines.lock().unwrap(), 1);
+    }
+
+    #[test]
+    fn lines_of_a_request_tell_its_trace_and_span() {
+        let trace = TraceContext::new_root(false);
+        let value = json_of(|| {
+            let _within = scope::enter(Some(trace));
+            tracing::info!(a = 1, "m");
+        });
+        let wanted = json!({"level": "info", "message": "m", "a": 1, "trace_id": &*trace.trace_id_hex(),
+            "span_id": &*trace.span_id_hex()});
+        assert_eq!(value, wanted);
+        let text = &lines(Level::Info, Style::Plain, || {
+            let _within = scope::enter(Some(trace));
+            tracing::info!("m");
+        })[0];
+        assert!(text.ends_with(&format!("m trace_id={}\n", &*trace.trace_id_hex())), "{text}");
+    }
+
+    #[test]
+    fn an_event_that_names_its_trace_keeps_it() {
+        let value = json_of(|| {
+            let _within = scope::enter(Some(TraceContext::new_root(false)));
+            tracing::info!(trace_id = "of another", "m");
+        });
+        assert_eq!(value, json!({"level": "info", "message": "m", "trace_id": "of another"}));
     }
 
     #[test]
