@@ -10,6 +10,7 @@ mod json;
 pub mod logs;
 pub mod metrics;
 pub mod pipeline;
+pub mod redact;
 pub mod sanitized;
 pub mod scope;
 pub mod span;
