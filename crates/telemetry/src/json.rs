@@ -1,7 +1,6 @@
 //! JSON strings from any bytes. The access log and the application log write their lines with it, so that whatever a
 //! client sends stays inside its quotes and cannot forge a line or steer a terminal.
 
-use std::fmt;
 use std::io::Write as _;
 
 /// Appends `text` as a JSON string, quotes included. Control characters are escaped, invalid UTF-8 becomes U+FFFD.
@@ -34,16 +33,6 @@ fn awkward_of(word: [u8; 8]) -> u64 {
     let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH;
     let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     (word & HIGH) | below(word, b' ') | equal(0x7f) | equal(b'"') | equal(b'\\')
-}
-
-/// Escapes what a formatter prints.
-pub(crate) struct Escaped<'a>(pub(crate) &'a mut Vec<u8>);
-
-impl fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        push_escaped(self.0, text.as_bytes());
-        Ok(())
-    }
 }
 
 fn push_awkward(out: &mut Vec<u8>, text: &[u8]) {

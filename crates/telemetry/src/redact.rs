@@ -7,6 +7,7 @@ mod scan;
 
 use std::borrow::Cow;
 
+pub(crate) use names::is_secret_field;
 pub use names::{is_secret, set_names};
 
 /// What stands in place of a secret.

@@ -1,6 +1,7 @@
 //! One event as one line: JSON for machines, text for people. Both escape control characters, so that a value from
 //! outside cannot forge a line or steer a terminal.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
@@ -8,7 +9,8 @@ use std::time::SystemTime;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-use crate::json::{self, Escaped};
+use crate::json;
+use crate::redact;
 use crate::scope;
 use gwanmun_core::Stamp;
 
@@ -19,6 +21,9 @@ pub(super) enum Style {
     Plain,
     Coloured,
 }
+
+/// What is kept of one value, bytes before escaping.
+const LONGEST: usize = 16 * 1024;
 
 /// The line of an event, ended by a line feed.
 pub(super) fn of(event: &Event<'_>, time: SystemTime, style: Style) -> Vec<u8> {
@@ -130,24 +135,44 @@ impl Parts {
         }
     }
 
+    /// A number; under the name of a secret it is one, unless it counts them.
+    fn number(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if redact::is_secret_field(field.name()) && !field.name().ends_with('s') {
+            self.text(field, redact::MASK);
+        } else {
+            self.bare(field, value);
+        }
+    }
+
+    /// What has to be printed first.
+    fn printed(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if let Some(text) = value.as_str() {
+            return self.text(field, text);
+        }
+        let mut printed = Printed(String::new());
+        // A value that fails to print leaves what it printed, and so does one that is too long.
+        let _ = printed.write_fmt(value);
+        self.text(field, &printed.0);
+    }
+
     /// A text: quoted in JSON, and in text where it is not one plain word.
-    fn text(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+    fn text(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
-            // A value that fails to print leaves what it printed.
-            let _ = Escaped(&mut self.message).write_fmt(value);
+            push_bounded(&mut self.message, &redact::text(value));
             return;
         }
         if !self.key(field) {
             return;
         }
-        let mut escaped = Vec::new();
-        let _ = Escaped(&mut escaped).write_fmt(value);
-        let is_word = !escaped.is_empty() && !escaped.iter().any(|byte| matches!(byte, b' ' | b'\\' | b'='));
-        if self.style != Style::Json && is_word {
-            self.fields.append(&mut escaped);
+        let value =
+            if redact::is_secret_field(field.name()) { Cow::Borrowed(redact::MASK) } else { redact::text(value) };
+        let is_plain = |character: char| !character.is_control() && !matches!(character, ' ' | '=' | '"' | '\\');
+        let is_word = || !value.is_empty() && value.len() < LONGEST && value.chars().all(is_plain);
+        if self.style != Style::Json && is_word() {
+            self.fields.extend_from_slice(value.as_bytes());
         } else {
             self.fields.push(b'"');
-            self.fields.append(&mut escaped);
+            push_bounded(&mut self.fields, &value);
             self.fields.push(b'"');
         }
     }
@@ -184,18 +209,18 @@ impl Parts {
 impl Visit for Parts {
     fn record_f64(&mut self, field: &Field, value: f64) {
         if value.is_finite() {
-            self.bare(field, format_args!("{value}"));
+            self.number(field, format_args!("{value}"));
         } else {
-            self.text(field, format_args!("{value}"));
+            self.printed(field, format_args!("{value}"));
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.bare(field, format_args!("{value}"));
+        self.number(field, format_args!("{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.bare(field, format_args!("{value}"));
+        self.number(field, format_args!("{value}"));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -203,7 +228,7 @@ impl Visit for Parts {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, format_args!("{value}"));
+        self.text(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
@@ -214,11 +239,32 @@ impl Visit for Parts {
             text.push_str(&cause.to_string());
             source = cause.source();
         }
-        self.text(field, format_args!("{text}"));
+        self.text(field, &text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, format_args!("{value:?}"));
+        self.printed(field, format_args!("{value:?}"));
+    }
+}
+
+/// Takes what is printed up to a length. What is masked shrinks a text, so that more is taken than is kept.
+struct Printed(String);
+
+impl fmt::Write for Printed {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() > 2 * LONGEST {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+fn push_bounded(out: &mut Vec<u8>, text: &str) {
+    let kept = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default();
+    json::push_escaped(out, kept.as_bytes());
+    if kept.len() < text.len() {
+        out.extend_from_slice("…".as_bytes());
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) fn without_secrets(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let mut copied = 0;
     let mut place = 0;
-    while place < scan.bytes.len() {
+    while let Some(next) = scan.bytes.get(place..).and_then(|rest| rest.iter().position(|byte| begins_rule(*byte))) {
+        place += next;
         match scan.secret_at(place) {
             Some(secret) => {
                 // Already masked: idempotent, and no copy.
@@ -202,6 +203,10 @@ impl Scan<'_> {
     fn is_word(&self, place: usize) -> bool {
         self.bytes.get(place).is_some_and(u8::is_ascii_alphanumeric)
     }
+}
+
+fn begins_rule(byte: u8) -> bool {
+    matches!(byte, b'J' | b' ' | b':' | b'=')
 }
 
 fn is_name(byte: u8) -> bool {
