@@ -41,6 +41,8 @@ pub enum Event {
     Login,
     /// Sessions end.
     Logout,
+    /// Business code did something, or would not: `action` says what.
+    Business,
 }
 
 /// What was decided. There is nothing else.
@@ -88,7 +90,7 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// What they want to do: the method.
+    /// What they want to do: the method, or the name that business code has for it.
     pub fn action(mut self, method: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         self.action = Some(method.as_ref());
         self
@@ -158,6 +160,7 @@ impl Event {
             Self::Authorize => "authorize",
             Self::Login => "login",
             Self::Logout => "logout",
+            Self::Business => "business",
         }
     }
 }
@@ -196,6 +199,13 @@ mod tests {
             .fault(Code::MalformedRequest)
             .trace_id("4bf92f3577b34da6a3ce929d0e0e4736");
         let wanted = r#""event":"authorize","actor":"u1","credential":"jwt:corp","client":"203.0.113.7","action":"GET","resource":"orders.example/orders/7","route":"orders","decision":"deny","rule":"scope orders.read","fault":"malformed-request","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}"#;
+        assert_eq!(String::from_utf8(record.body()).unwrap(), wanted);
+    }
+
+    #[test]
+    fn business_code_names_what_it_does() {
+        let record = Record::new(Event::Business, Decision::Allow).action("order.cancelled").resource("", "order/7");
+        let wanted = r#""event":"business","action":"order.cancelled","resource":"order/7","decision":"allow"}"#;
         assert_eq!(String::from_utf8(record.body()).unwrap(), wanted);
     }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use gwanmun_core::Reason;
+
 /// Whether an action may be done, and what decided it in the words of the audit record: `scope orders.read`,
 /// `role admin|ops`, `level high`, `acl group:ops`, `rule …`. There is no fourth answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,20 @@ pub enum Cause {
     Rule,
     /// The rule cannot be computed.
     Failure,
+}
+
+impl Cause {
+    /// The word for log and metric.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Role => Reason::MissingRole,
+            Self::Scope => Reason::MissingScope,
+            Self::Level => Reason::LevelTooLow,
+            Self::Acl => Reason::NotInAcl,
+            Self::Rule => Reason::RuleRefused,
+            Self::Failure => Reason::RuleFailed,
+        }
+    }
 }
 
 /// Every part of a policy against one action.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gwanmun_config::{ByteSize, Spanned, Timespan};
+use gwanmun_config::{ByteSize, OneOrMany, Spanned, Timespan};
 use gwanmun_telemetry::spec::TelemetrySpec;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,6 +11,8 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ServiceSpec {
+    /// Whose files are read too, the last is the strongest: `production` is `application-production.yaml`.
+    pub profiles: OneOrMany<Spanned<String>>,
     /// Where requests arrive.
     pub server: ServerSpec,
     /// Where operators look.

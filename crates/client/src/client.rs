@@ -1,4 +1,4 @@
-//! Calls over HTTP/1.1 to one target: a bounded number at a time, each bounded in time and size, on [`Outbound`]. Built on
+//! Calls over HTTP/1.1 or HTTP/2 to one target: a bounded number at a time, each bounded in time and size, on [`Outbound`]. Built on
 //! hyper's connections; redirects are answers like others, and no proxy is taken from the environment.
 
 mod answer;
@@ -7,6 +7,7 @@ mod destination;
 mod payload;
 mod pool;
 mod send;
+mod sender;
 mod settings;
 mod tls;
 mod trace;
@@ -27,7 +28,8 @@ use self::pool::Pool;
 use crate::call_error::CallError;
 use crate::outbound::Outbound;
 
-pub use self::settings::Settings;
+pub use self::answer::Trailers;
+pub use self::settings::{Protocol, Settings};
 pub use self::tls::Tls;
 
 /// Makes calls to one target. Clones share its connections, its limits and its breaker.
@@ -72,8 +74,17 @@ impl Client {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn call(&self, request: Request<Bytes>, trace: Option<&str>) -> Result<Response<Bytes>, CallError> {
-        let outcome = match self.begin(request, trace) {
+    pub async fn call(&self, mut request: Request<Bytes>, trace: Option<&str>) -> Result<Response<Bytes>, CallError> {
+        trace::hand_on(request.headers_mut(), trace);
+        self.send(request).await
+    }
+
+    /// The same for who tells the trace in the header fields of `request`, with a span of the call's own.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CallError> {
+        let outcome = match self.begin(request) {
             Ok(call) => return call.await.unwrap_or(Err(CallError::Interrupted)),
             Err(error) => Err(error),
         };
@@ -89,12 +100,10 @@ impl Client {
     fn begin(
         &self,
         mut request: Request<Bytes>,
-        trace: Option<&str>,
     ) -> Result<tokio::task::JoinHandle<Result<Response<Bytes>, CallError>>, CallError> {
         let runtime = self.outbound.handle()?;
         let destination = Destination::of(request.uri())?;
-        destination.address(&mut request)?;
-        trace::hand_on(request.headers_mut(), trace);
+        destination.address(&mut request, self.shared.settings.protocol)?;
         let place = Place::enter(&self.shared)?;
         Ok(runtime.spawn(async move {
             let shared = &place.0;

@@ -1,5 +1,5 @@
-//! The one background thread on which all calls run. A worker that gives up a request therefore cancels nothing that others
-//! wait for. The thread starts with the first call and ends when the last handle is dropped.
+//! Where calls run: on one background thread, or on a runtime that is there already. Who gives up a request therefore
+//! cancels nothing that others wait for. The thread starts with the first call and ends when the last handle is dropped.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -24,8 +24,16 @@ pub struct Outbound(Arc<Shared>);
 struct Shared {
     clock: Arc<dyn Clock>,
     tallies: Tallies,
-    /// Nothing when the network is not touched.
-    thread: Option<OnceLock<Result<Thread, CallError>>>,
+    place: Place,
+}
+
+enum Place {
+    /// A thread of its own.
+    Thread(OnceLock<Result<Thread, CallError>>),
+    /// Somebody else's runtime.
+    Runtime(Handle),
+    /// The network is not touched.
+    Nowhere,
 }
 
 struct Thread {
@@ -37,15 +45,20 @@ struct Thread {
 impl Outbound {
     /// A thread that starts with the first call.
     pub fn new(clock: Arc<dyn Clock>, tallies: Tallies) -> Self {
-        Self(Arc::new(Shared { clock, tallies, thread: Some(OnceLock::new()) }))
+        Self(Arc::new(Shared { clock, tallies, place: Place::Thread(OnceLock::new()) }))
+    }
+
+    /// On a runtime that is there already: a service's calls are spread over its threads. It must have I/O and time.
+    pub fn on(runtime: Handle, clock: Arc<dyn Clock>, tallies: Tallies) -> Self {
+        Self(Arc::new(Shared { clock, tallies, place: Place::Runtime(runtime) }))
     }
 
     /// No thread at all: every call fails at once with [`CallError::Offline`]. For commands that only explain.
     pub fn offline(clock: Arc<dyn Clock>, tallies: Tallies) -> Self {
-        Self(Arc::new(Shared { clock, tallies, thread: None }))
+        Self(Arc::new(Shared { clock, tallies, place: Place::Nowhere }))
     }
 
-    /// Runs `future` on the thread. The handle may be awaited on any runtime; dropping it cancels nothing.
+    /// Runs `future` there. The handle may be awaited on any runtime; dropping it cancels nothing.
     ///
     /// # Errors
     /// [`CallError::Offline`], or the thread cannot be started.
@@ -56,21 +69,24 @@ impl Outbound {
         Ok(self.handle()?.spawn(future))
     }
 
-    /// The thread's runtime, for who makes connections of another kind. It does not keep the thread alive.
+    /// The runtime, for who makes connections of another kind. It does not keep a thread alive.
     ///
     /// # Errors
     /// [`CallError::Offline`], or the thread cannot be started.
     pub fn handle(&self) -> Result<Handle, CallError> {
-        let thread = self.0.thread.as_ref().ok_or(CallError::Offline)?;
-        match thread.get_or_init(start) {
-            Ok(thread) => Ok(thread.handle.clone()),
-            Err(error) => Err(error.clone()),
+        match &self.0.place {
+            Place::Nowhere => Err(CallError::Offline),
+            Place::Runtime(handle) => Ok(handle.clone()),
+            Place::Thread(thread) => match thread.get_or_init(start) {
+                Ok(thread) => Ok(thread.handle.clone()),
+                Err(error) => Err(error.clone()),
+            },
         }
     }
 
     /// Whether the network is not touched.
     pub fn is_offline(&self) -> bool {
-        self.0.thread.is_none()
+        matches!(self.0.place, Place::Nowhere)
     }
 
     /// The clock for everything that is remembered of calls.
@@ -146,9 +162,20 @@ mod tests {
     #[test]
     fn it_does_not_start_before_the_first_call() {
         let outbound = online();
-        assert!(outbound.0.thread.as_ref().unwrap().get().is_none());
+        let Place::Thread(thread) = &outbound.0.place else { panic!("it has a thread of its own") };
+        assert!(thread.get().is_none());
         outbound.handle().unwrap();
-        assert!(outbound.0.thread.as_ref().unwrap().get().is_some());
+        assert!(thread.get().is_some());
+    }
+
+    #[test]
+    fn on_a_runtime_calls_run_on_its_threads() {
+        let ran_on = alone(async {
+            let outbound = Outbound::on(Handle::current(), Arc::new(SystemClock), Tallies::default());
+            assert!(!outbound.is_offline());
+            outbound.spawn(async { thread::current().id() }).unwrap().await.unwrap()
+        });
+        assert_eq!(ran_on, thread::current().id());
     }
 
     #[test]

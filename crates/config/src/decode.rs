@@ -30,7 +30,16 @@ const MAX_ROUNDS: usize = 2000;
 /// list, map or struct where one is expected. `flatten`, `untagged` and `tag` work, but their mistakes point at the
 /// whole map.
 pub fn decode<T: DeserializeOwned>(node: &Node, diagnostics: &mut Diagnostics) -> Option<T> {
-    let mut sieve = Sieve::default();
+    decode_through(Sieve::default(), node, diagnostics)
+}
+
+/// The same, and unknown keys are mistakes for structs without `deny_unknown_fields` too: for types that are written by
+/// people who need not know of it. A struct with a `flatten` in it says for itself what it knows.
+pub fn decode_strictly<T: DeserializeOwned>(node: &Node, diagnostics: &mut Diagnostics) -> Option<T> {
+    decode_through(Sieve { is_strict: true, ..Sieve::default() }, node, diagnostics)
+}
+
+fn decode_through<T: DeserializeOwned>(mut sieve: Sieve, node: &Node, diagnostics: &mut Diagnostics) -> Option<T> {
     for _ in 0..MAX_ROUNDS {
         let mistake = match T::deserialize(Decoder::new(node, &sieve)) {
             Ok(value) if sieve.is_whole() => return Some(value),
@@ -58,6 +67,8 @@ pub fn decode<T: DeserializeOwned>(node: &Node, diagnostics: &mut Diagnostics) -
 /// move.
 #[derive(Debug, Default)]
 struct Sieve {
+    /// Whether a struct has no keys but those that it lists.
+    is_strict: bool,
     /// Parts at fault, left out for good.
     omitted: HashSet<usize>,
     /// Values under a misspelt key, and the key that was meant: they are checked as if it stood there.

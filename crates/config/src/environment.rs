@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::arguments::Injected;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::node::{Entry, Node, Resolved, Scalar, Value, resolve_plain};
 use crate::source::{Sources, Span};
@@ -13,7 +14,7 @@ const PREFIX: &str = "GWANMUN__";
 const SLIP: &str = "GWANMUN_";
 
 /// Deeper names are refused: the document must stay shallow enough to walk.
-const MAX_LEVELS: usize = 32;
+pub(crate) const MAX_LEVELS: usize = 32;
 
 /// Environment variables, taken once so that a run sees one state of them. Variables that are not UTF-8 count as unset.
 #[derive(Clone, Default)]
@@ -77,8 +78,7 @@ impl std::fmt::Debug for Environment {
 }
 
 fn document(name: &str, value: &str, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<Node> {
-    let structured = value.trim_start().starts_with(['{', '[', '"', '\'']);
-    let shown = if structured { masked(value) } else { "***".to_owned() };
+    let shown = if is_structured(value) { masked(value) } else { "***".to_owned() };
     let span_end = shown.len();
     let source = sources.add(format!("environment {name}"), shown);
     let span = Span::new(source, 0, span_end);
@@ -91,15 +91,45 @@ fn document(name: &str, value: &str, sources: &mut Sources, diagnostics: &mut Di
         diagnostics.push(Diagnostic::error(message, span).with_hint(hint));
         return None;
     }
-    let leaf = if structured {
-        let mut node = yaml::parse(source, value, diagnostics);
+    let leaf = leaf(value, span, Injected::Yes, diagnostics);
+    Some(nest(levels, leaf, span))
+}
+
+/// The value that stands in a variable or an argument: flow YAML where it looks like it, else a plain scalar.
+pub(crate) fn leaf(value: &str, span: Span, injected: Injected, diagnostics: &mut Diagnostics) -> Node {
+    if !is_structured(value) {
+        return Node::new(plain(value, injected), span);
+    }
+    let mut node = yaml::parse(span.source, value, diagnostics);
+    shift(&mut node, span.start);
+    if injected == Injected::Yes {
         inject(&mut node);
-        node
-    } else {
-        Node::new(plain(value), span)
-    };
+    }
+    node
+}
+
+/// A document in which `leaf` stands under these keys.
+pub(crate) fn nest(levels: Vec<String>, leaf: Node, span: Span) -> Node {
     let wrap = |node, key| Node::new(Value::Map(vec![Entry { key, key_span: span, node }]), span);
-    Some(levels.into_iter().rev().fold(leaf, wrap))
+    levels.into_iter().rev().fold(leaf, wrap)
+}
+
+fn is_structured(value: &str) -> bool {
+    value.trim_start().starts_with(['{', '[', '"', '\''])
+}
+
+/// The value begins `by` bytes into the text that is shown.
+fn shift(node: &mut Node, by: usize) {
+    let moved = |span: &mut Span| (span.start, span.end) = (span.start + by, span.end + by);
+    moved(&mut node.span);
+    match &mut node.value {
+        Value::Null | Value::Scalar(_) => {}
+        Value::List(items) => items.iter_mut().for_each(|item| shift(item, by)),
+        Value::Map(entries) => entries.iter_mut().for_each(|entry| {
+            moved(&mut entry.key_span);
+            shift(&mut entry.node, by);
+        }),
+    }
 }
 
 /// A text of the same layout that does not tell the value: it ends up in messages.
@@ -111,12 +141,13 @@ fn masked(value: &str) -> String {
     value.chars().map(mask).collect()
 }
 
-fn plain(value: &str) -> Value {
+fn plain(value: &str, injected: Injected) -> Value {
     let text = value.trim();
     if resolve_plain(text) == Resolved::Null {
         return Value::Null;
     }
-    Value::Scalar(Scalar::plain(text).injected())
+    let scalar = Scalar::plain(text);
+    Value::Scalar(if injected == Injected::Yes { scalar.injected() } else { scalar })
 }
 
 /// Marks every scalar as coming from the environment.

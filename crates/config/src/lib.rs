@@ -23,6 +23,7 @@
 //! assert!(shown.contains("expected a whole number from 0 to 65535, found 'two'"));
 //! ```
 
+mod arguments;
 mod byte_size;
 mod decode;
 mod diagnostic;
@@ -30,7 +31,9 @@ mod environment;
 mod files;
 mod hidden;
 mod interpolate;
+mod layers;
 mod load;
+mod masked;
 mod merge;
 mod node;
 mod one_or_many;
@@ -43,11 +46,13 @@ mod timespan;
 mod yaml;
 
 pub use byte_size::ByteSize;
-pub use decode::decode;
+pub use decode::{decode, decode_strictly};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use environment::Environment;
 pub use files::{Content, Files};
+pub use layers::{Layer, Layers};
 pub use load::{Loaded, load, load_list, load_texts};
+pub use masked::{Masked, is_secret, without_user};
 pub use merge::MergeRules;
 pub use node::{Entry, Node, Resolved, Scalar, Value};
 pub use one_or_many::OneOrMany;

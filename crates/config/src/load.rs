@@ -1,16 +1,14 @@
 //! The whole way from files and environment to one document.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::Environment;
 use crate::files::Files;
-use crate::interpolate::interpolate;
-use crate::merge::{self, MergeRules};
+use crate::layers::Layers;
+use crate::merge::MergeRules;
 use crate::node::{Entry, Node, Value};
-use crate::source::{SourceId, Sources, Span};
+use crate::source::Sources;
 use crate::yaml;
 
 /// What a run starts from: the document, the texts it came from, and what is wrong so far.
@@ -29,38 +27,18 @@ pub struct Loaded {
 /// Reads `files` in order, lays the environment on top and interpolates. A file that cannot be read is a diagnostic at
 /// its name; the others are read all the same.
 pub fn load(files: &[PathBuf], environment: &Environment, merge: &MergeRules) -> Loaded {
-    let mut sources = Sources::default();
-    let mut diagnostics = Diagnostics::new();
-    let mut documents = Vec::new();
-    let mut noted = Files::default();
-    for path in files {
-        noted.note(path);
-        match read(path) {
-            Ok(bytes) => {
-                let source = add_text(path, bytes, &mut sources, &mut diagnostics);
-                documents.push(parse(source, &sources, &mut diagnostics));
-            }
-            Err(error) => {
-                let source = sources.add(path.display().to_string(), "");
-                let span = Span::new(source, 0, 0);
-                diagnostics.push(Diagnostic::error(format!("cannot read '{}': {error}", path.display()), span));
-                diagnostics.damage(span);
-            }
-        }
-    }
-    finish(documents, sources, diagnostics, environment, merge, noted)
+    let mut layers = Layers::new();
+    files.iter().for_each(|path| layers.file(path));
+    layers.environment(environment);
+    layers.finish(environment, merge)
 }
 
 /// The same for texts that are already there, each with the name that messages show.
 pub fn load_texts(texts: &[(String, String)], environment: &Environment, merge: &MergeRules) -> Loaded {
-    let mut sources = Sources::default();
-    let mut diagnostics = Diagnostics::new();
-    let mut documents = Vec::new();
-    for (name, text) in texts {
-        let source = sources.add(name, text);
-        documents.push(parse(source, &sources, &mut diagnostics));
-    }
-    finish(documents, sources, diagnostics, environment, merge, Files::default())
+    let mut layers = Layers::new();
+    texts.iter().for_each(|(name, text)| layers.text(name, text));
+    layers.environment(environment);
+    layers.finish(environment, merge)
 }
 
 /// Reads a text that is a list at its top: keys, an access list. The document is a map whose only key is `list`; values are
@@ -81,68 +59,6 @@ pub fn load_list(name: &str, text: &str) -> Loaded {
     }
     let list = Entry { key: "list".to_owned(), key_span: span, node };
     Loaded { document: Node::new(Value::Map(vec![list]), span), sources, diagnostics, files: Files::default() }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One byte more than is parsed, so that the parser sees that it is too much.
-    let limit = u64::try_from(yaml::MAX_BYTES + 1).unwrap_or(u64::MAX);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn add_text(path: &Path, bytes: Vec<u8>, sources: &mut Sources, diagnostics: &mut Diagnostics) -> SourceId {
-    let name = path.display().to_string();
-    match String::from_utf8(bytes) {
-        Ok(text) => sources.add(name, text),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let source = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
-            let mistake = Diagnostic::error("the file is not UTF-8 from here on", Span::new(source, at, at + 1));
-            diagnostics.push(mistake.with_hint("save it as UTF-8"));
-            diagnostics.damage(Span::new(source, at, sources.text(source).len()));
-            source
-        }
-    }
-}
-
-fn parse(source: SourceId, sources: &Sources, diagnostics: &mut Diagnostics) -> Node {
-    let node = yaml::parse(source, sources.text(source), diagnostics);
-    let found = match &node.value {
-        Value::Map(_) => return node,
-        Value::Null => "",
-        Value::Scalar(_) => "found a single value",
-        Value::List(_) => "found a list",
-    };
-    if !found.is_empty() {
-        let mistake = Diagnostic::error(format!("expected a map at the top of the file, {found}"), node.span);
-        let colon = node.text().is_some_and(|text| text.contains(':'));
-        let hint = if colon {
-            "a key is followed by a colon and a space"
-        } else {
-            "a file begins with a key such as 'routes:'"
-        };
-        diagnostics.push(mistake.with_hint(hint));
-        diagnostics.damage(node.span);
-    }
-    Node::new(Value::Map(Vec::new()), Span::new(source, 0, 0))
-}
-
-fn finish(
-    documents: Vec<Node>,
-    mut sources: Sources,
-    mut diagnostics: Diagnostics,
-    environment: &Environment,
-    rules: &MergeRules,
-    mut files: Files,
-) -> Loaded {
-    let overrides = environment.documents(&mut sources, &mut diagnostics);
-    let mut documents = documents.into_iter().chain(overrides);
-    let first = documents.next().unwrap_or(Node::new(Value::Map(Vec::new()), Span::NOWHERE));
-    let mut document = documents.fold(first, |base, over| merge::merge(base, over, rules));
-    interpolate(&mut document, &sources, environment, &mut diagnostics, &mut files);
-    merge::check_identities(&document, rules, &mut diagnostics);
-    Loaded { document, sources, diagnostics, files }
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ impl Authorize {
                 (None, Err(fault.because(Reason::NoCredential).with_challenge(CHALLENGE)))
             }
             Decision::Deny { cause, rule, why } => {
-                let fault = Fault::new(Code::Forbidden, format!("{rule}: {why}")).because(reason(cause));
+                let fault = Fault::new(Code::Forbidden, format!("{rule}: {why}")).because(cause.reason());
                 let fault = match &self.insufficient {
                     Some(challenge) if cause == Cause::Scope => fault.with_challenge(challenge.clone()),
                     _ => fault,
@@ -194,17 +194,6 @@ impl LevelSpec {
             Self::High => Level::High,
             Self::Highest => Level::Highest,
         }
-    }
-}
-
-fn reason(cause: Cause) -> Reason {
-    match cause {
-        Cause::Role => Reason::MissingRole,
-        Cause::Scope => Reason::MissingScope,
-        Cause::Level => Reason::LevelTooLow,
-        Cause::Acl => Reason::NotInAcl,
-        Cause::Rule => Reason::RuleRefused,
-        Cause::Failure => Reason::RuleFailed,
     }
 }
 

@@ -35,7 +35,7 @@ pub use issuer::{FetchKeys, FetchSettings, Issuer, IssuerSettings, Keys, KeysAt,
 pub use oauth::{ClientCredentials, Endpoints, NoCryptography, OAuth, OAuthSettings, OmittedScope, Target};
 pub use oidc::{Begun, Ended, LoggedIn, LoginAnswer, Oidc, OidcPaths, OidcSettings, SessionSettings, Visit};
 pub use passport_check::{PassportCheck, Passports};
-pub use passport_issuers::{PassportIssuers, unknown_gateway, verified};
+pub use passport_issuers::{PassportIssuers, PassportLook, unknown_gateway, verified};
 pub use pointer::{NoPointer, Pointer};
 pub use principal_map::PrincipalMap;
 pub use refusal::Refusal;

@@ -1,6 +1,7 @@
 //! Passports of other gateways: verified with the keys that these publish, which are fetched and kept like those of an
 //! issuer of tokens.
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,14 +9,28 @@ use std::time::SystemTime;
 use arc_swap::ArcSwapOption;
 use gwanmun_core::{Clock, Principal, Reason};
 use gwanmun_jose::{Compact, Refusal as Wrong};
-use gwanmun_passport::{LONGEST, Verifier, VerifierSpec};
+use gwanmun_passport::{Cache, LONGEST, Passport, Verifier, VerifierSpec};
 
 use crate::issuer::{KeySet, Keys, reason_of};
+use crate::known;
 use crate::passport_check::PassportCheck;
 use crate::refusal::Refusal;
 
+/// How many Passports a thread remembers of each of these.
+const REMEMBERED: usize = 2_048;
+
+/// Of how many of these a thread remembers Passports.
+const MOST_CACHES: usize = 8;
+
+thread_local! {
+    /// By the number of whose they are, the latest last.
+    static CACHES: RefCell<Vec<(u64, Cache)>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Other gateways whose Passports are believed.
 pub struct PassportIssuers {
+    /// What this thread's caches know it by.
+    number: u64,
     spec: VerifierSpec,
     keys: Keys,
     clock: Arc<dyn Clock>,
@@ -23,10 +38,77 @@ pub struct PassportIssuers {
     verifier: ArcSwapOption<(u64, Verifier)>,
 }
 
+/// What is known about a Passport at once.
+#[derive(Debug)]
+pub enum PassportLook {
+    /// What it says, or why it is not believed.
+    Decided(Result<Arc<Passport>, Refusal>),
+    /// [`PassportIssuers::ask`] knows more: keys have to be fetched.
+    Ask,
+}
+
 impl PassportIssuers {
     /// Believes Passports as `spec` expects them, signed with `keys`.
     pub fn new(spec: VerifierSpec, keys: Keys, clock: Arc<dyn Clock>) -> Self {
-        Self { spec, keys, clock, verifier: ArcSwapOption::empty() }
+        Self { number: known::new_issuer(), spec, keys, clock, verifier: ArcSwapOption::empty() }
+    }
+
+    /// Who they are: `iss` of their Passports.
+    pub fn issuers(&self) -> &[String] {
+        &self.spec.issuers
+    }
+
+    /// What a Passport says, as far as that can be told without waiting. One that this thread has verified before costs a
+    /// hash and a look into a map.
+    pub fn look(&self, passport: &[u8]) -> PassportLook {
+        let now = self.clock.wall();
+        let Some(keys) = self.keys.at_hand(now) else { return PassportLook::Ask };
+        match self.remembered(&keys, passport, now) {
+            Err(refusal) if refusal.reason() == Reason::UnknownKey && self.keys.may_change() => PassportLook::Ask,
+            outcome => PassportLook::Decided(outcome),
+        }
+    }
+
+    /// What a Passport says. Keys are fetched if need be: because there are none yet, or once more because the Passport's
+    /// is not among them.
+    ///
+    /// # Errors
+    /// It is not believed, or the keys cannot be had.
+    pub async fn ask(&self, passport: &[u8]) -> Result<Arc<Passport>, Refusal> {
+        self.keys.verified(self.name(), |keys| self.remembered(keys, passport, self.clock.wall())).await
+    }
+
+    /// Fetches the keys, so that nobody has to wait for them later.
+    ///
+    /// # Errors
+    /// They cannot be had.
+    pub async fn prepare_keys(&self) -> Result<(), Refusal> {
+        self.keys.verified(self.name(), |_| Ok(())).await
+    }
+
+    fn name(&self) -> &str {
+        self.spec.issuers.first().map_or("", String::as_str)
+    }
+
+    fn remembered(&self, keys: &KeySet, passport: &[u8], now: SystemTime) -> Result<Arc<Passport>, Refusal> {
+        let verifier = self.verifier(keys);
+        CACHES.with_borrow_mut(|caches| {
+            let place = match caches.iter().position(|(number, _)| *number == self.number) {
+                Some(place) => place,
+                None => {
+                    if caches.len() >= MOST_CACHES {
+                        caches.remove(0);
+                    }
+                    caches.push((self.number, Cache::new(REMEMBERED)));
+                    caches.len().saturating_sub(1)
+                }
+            };
+            match caches.get_mut(place) {
+                Some((_, cache)) => verifier.1.verify_cached(cache, passport, now),
+                None => verifier.1.verify(passport, now).map(Arc::new),
+            }
+        })
+        .map_err(refusal)
     }
 
     fn verifier(&self, keys: &KeySet) -> Arc<(u64, Verifier)> {
@@ -159,5 +241,51 @@ mod tests {
         runtime.block_on(check.prepare(&unknown).expect("newer keys may have it"));
         assert_eq!(reason(&unknown), Reason::UnknownKey);
         assert!(check.prepare("a.b.c").is_none(), "nothing is fetched for what is no token");
+    }
+
+    /// What is published can change.
+    struct Changes(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl FetchKeys for Changes {
+        fn fetch(&self) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, CallError>> + Send>> {
+            let bytes = self.0.lock().unwrap().clone();
+            Box::pin(async move { Ok(bytes) })
+        }
+    }
+
+    #[test]
+    fn a_passport_is_remembered_until_its_key_is_gone() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let clock = Arc::new(ManualClock::at(now));
+        let outbound = Outbound::new(Arc::clone(&clock) as Arc<dyn Clock>, Tallies::default());
+        let (first, second) = (mint("edge", "k1"), mint("edge", "k2"));
+        let published = |mint: &Mint| mint.jwks().to_string().into_bytes();
+        let document = Arc::new(std::sync::Mutex::new(published(&first)));
+        let fetch = FetchSettings {
+            issuer: "passport".to_owned(),
+            algorithms: ALGORITHMS.to_vec(),
+            cache: Duration::from_secs(300),
+            stale: Duration::ZERO,
+            cool_down: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+        };
+        let keys = Keys::fetched(fetch, Arc::new(Changes(Arc::clone(&document))), &outbound);
+        let spec = VerifierSpec { trust_domain: "a".into(), issuers: vec!["edge".into()], leeway: Duration::ZERO };
+        let issuers = PassportIssuers::new(spec, keys, Arc::clone(&clock) as Arc<dyn Clock>);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+
+        let old = passport(&first, now);
+        assert!(matches!(issuers.look(old.as_bytes()), PassportLook::Ask), "there are no keys yet");
+        let proven = runtime.block_on(issuers.ask(old.as_bytes())).unwrap();
+        let PassportLook::Decided(Ok(again)) = issuers.look(old.as_bytes()) else { panic!("it is known") };
+        assert!(Arc::ptr_eq(&proven, &again));
+
+        *document.lock().unwrap() = published(&second);
+        clock.advance(Duration::from_secs(10));
+        let new = passport(&second, now + Duration::from_secs(10));
+        assert!(matches!(issuers.look(new.as_bytes()), PassportLook::Ask), "newer keys may have it");
+        assert_eq!(runtime.block_on(issuers.ask(new.as_bytes())).unwrap().principal.subject, "u1");
+        let gone = runtime.block_on(issuers.ask(old.as_bytes())).unwrap_err();
+        assert_eq!(gone.reason(), Reason::UnknownKey);
     }
 }

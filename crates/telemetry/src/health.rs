@@ -1,75 +1,157 @@
-//! Health as Spring Boot tells it: checks with a time limit whose answers are remembered for a while, in the groups
-//! liveness, readiness and startup. Asking for a page never runs a check twice at once and never waits for one that hangs.
+//! Health as Spring Boot tells it: checks that run in the background, each with a time limit, whose latest answers are
+//! remembered, in the groups liveness, readiness and startup. A page shows what is remembered: it runs nothing and never
+//! waits, so a check that hangs harms nobody who asks.
 
+mod check;
+mod numbers;
+mod outcome;
+mod page;
+mod watched;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value};
+use gwanmun_core::{Clock, SystemClock};
+use tokio::runtime::Handle;
 
-/// How something does, the worst last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
-    /// It works.
-    Up,
-    /// It may work.
-    Unknown,
-    /// It works, but is not to be used.
-    OutOfService,
-    /// It does not work.
-    Down,
-}
+use self::watched::Watched;
+use crate::exceptions::Exceptions;
+use crate::metrics::Family;
 
-/// What a check found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// How it does.
-    pub status: Status,
-    /// What is worth knowing, for operators only.
-    pub details: Map<String, Value>,
-}
-
-/// Looks at one thing.
-pub trait Check: Send + Sync + 'static {
-    /// Looks once. Runs on the thread for background work; stopped when it takes longer than it may.
-    fn check(&self) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>>;
-}
-
-/// Which pages a check counts for, and how often it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckSettings {
-    /// Whether the process should get no requests while it fails.
-    pub readiness: bool,
-    /// Whether the process should be started anew while it fails. Seldom right: a dependency does not come back by that.
-    pub liveness: bool,
-    /// How often it runs.
-    pub every: Duration,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-impl Default for CheckSettings {
-    fn default() -> Self {
-        Self { readiness: true, liveness: false, every: Duration::from_secs(5), timeout: Duration::from_secs(1) }
-    }
-}
+pub use self::check::{Check, CheckSettings, FromFn, from_fn};
+pub use self::outcome::{Outcome, Status};
 
 /// All checks of the process. Clones are the same.
-#[derive(Clone, Default)]
-pub struct Health(Arc<()>);
+#[derive(Clone)]
+pub struct Health(Arc<Shared>);
+
+struct Shared {
+    /// Where checks run; where there is none, on the runtime of who adds them.
+    runtime: Option<Handle>,
+    clock: Arc<dyn Clock>,
+    exceptions: Exceptions,
+    process: Mutex<Process>,
+    /// Whether all that belongs to the start was up once.
+    started: AtomicBool,
+    components: Mutex<BTreeMap<Arc<str>, Watched>>,
+}
+
+/// Where the process stands in its life; a part of readiness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// Requests are not welcome yet.
+    Starting,
+    /// They are, unless a check for readiness says otherwise.
+    Ready,
+    /// Not any more.
+    Draining,
+}
+
+/// Who looks at a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Sees components and details.
+    Operators,
+    /// Sees the status of the whole and of groups: enough for probes.
+    Platform,
+}
 
 impl Health {
-    /// Adds a check, which runs from now on until the returned handle is dropped.
-    pub fn add(&self, name: &str, settings: CheckSettings, check: impl Check) {
-        let _ = (name, settings, check);
+    /// Without checks yet, for a process that starts. Checks run on `runtime`, which has I/O and time; panics in them go to
+    /// `exceptions`.
+    pub fn new(runtime: Handle, clock: Arc<dyn Clock>, exceptions: Exceptions) -> Self {
+        Self::of(Some(runtime), clock, exceptions)
     }
 
-    /// The page at `path` (`/health`, `/health/liveness`, `/health/readiness`, `/health/startup`, `/health/{name}`) with its
-    /// HTTP status, if it is one about health. `details` are for operators only.
-    pub fn page(&self, path: &str, details: bool) -> Option<(u16, String)> {
-        let _ = details;
-        path.starts_with("/health").then(|| (200, r#"{"status":"UP"}"#.to_owned()))
+    /// Adds a check, which runs from now on; one of the same name is replaced.
+    pub fn add(&self, name: &str, settings: CheckSettings, check: impl Check) {
+        let name: Arc<str> = name.into();
+        let runtime = self.0.runtime.clone().or_else(|| Handle::try_current().ok());
+        let surroundings = (Arc::clone(&self.0.clock), self.0.exceptions.clone());
+        let watched = Watched::start(&name, settings, Arc::new(check), surroundings, runtime.as_ref());
+        self.components().insert(name, watched);
+    }
+
+    /// Shows what is known without looking: a component that is no check and counts for no group but the whole.
+    pub fn tell(&self, name: &str, outcome: Outcome) {
+        let mut components = self.components();
+        let (name, told) = match components.get_key_value(name) {
+            Some((name, watched)) if watched.is_told() => (Arc::clone(name), watched.clone()),
+            _ => {
+                let name: Arc<str> = name.into();
+                let told = Watched::told();
+                components.insert(Arc::clone(&name), told.clone());
+                (name, told)
+            }
+        };
+        drop(components);
+        told.note(&name, outcome, std::time::Duration::ZERO, self.0.clock.wall());
+    }
+
+    /// Ends the check or forgets the component of this name.
+    pub fn remove(&self, name: &str) {
+        let removed = self.components().remove(name);
+        drop(removed);
+    }
+
+    /// Says where the process stands.
+    pub fn set_process(&self, process: Process) {
+        *self.0.process.lock().unwrap_or_else(PoisonError::into_inner) = process;
+    }
+
+    /// Whether requests are welcome: the process is ready, has started, and no check for readiness says otherwise.
+    pub fn is_ready(&self) -> bool {
+        self.page("/health/readiness", Audience::Platform).is_some_and(|(code, _)| code == 200)
+    }
+
+    /// The page at `path` (`/health`, `/health/{group}`, for operators `/health/{component}`) with its HTTP status, if
+    /// there is one.
+    pub fn page(&self, path: &str, audience: Audience) -> Option<(u16, String)> {
+        page::page(self, path, audience)
+    }
+
+    /// Statuses, changes and durations of all components, for a scrape.
+    pub fn families(&self) -> Vec<Family> {
+        numbers::families(&self.components())
+    }
+
+    fn of(runtime: Option<Handle>, clock: Arc<dyn Clock>, exceptions: Exceptions) -> Self {
+        Self(Arc::new(Shared {
+            runtime,
+            clock,
+            exceptions,
+            process: Mutex::new(Process::Starting),
+            started: AtomicBool::new(false),
+            components: Mutex::default(),
+        }))
+    }
+
+    fn process(&self) -> Process {
+        *self.0.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn components(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Watched>> {
+        self.0.components.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the process has got through its start; true for ever once it is.
+    fn has_started(&self, components: &BTreeMap<Arc<str>, Watched>) -> bool {
+        if self.0.started.load(Ordering::Relaxed) {
+            return true;
+        }
+        let started = self.process() != Process::Starting
+            && components.values().all(|watched| !watched.settings().startup || watched.was_up());
+        self.0.started.fetch_or(started, Ordering::Relaxed);
+        started
+    }
+}
+
+impl Default for Health {
+    /// Checks run on the runtime of who adds them, by the machine's clock.
+    fn default() -> Self {
+        Self::of(None, Arc::new(SystemClock), Exceptions::default())
     }
 }
 
@@ -78,3 +160,23 @@ impl fmt::Debug for Health {
         f.debug_struct("Health").finish_non_exhaustive()
     }
 }
+
+impl Process {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+
+    const fn status(self) -> Status {
+        match self {
+            Self::Ready => Status::Up,
+            Self::Starting | Self::Draining => Status::OutOfService,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

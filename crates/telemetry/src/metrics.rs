@@ -3,9 +3,13 @@
 //! the plan goes, so that totals never go backwards.
 
 mod cells;
+mod families;
 mod family;
-mod render;
+mod http;
+mod instruments;
+mod numbers;
 mod series;
+mod text;
 mod totals;
 mod worker;
 
@@ -16,7 +20,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gwanmun_core::Tallies;
 
-pub use family::{Family, Kind, Sample, Source, Value};
+pub use family::{Family, Kind, Sample, Source, Value, Word};
+pub use http::{ActiveRequest, HttpCalls, HttpServer};
+pub use instruments::{
+    Counter, CounterCell, Gauge, GaugeCell, Histogram, HistogramCell, Instruments, InvalidInstrument,
+};
+pub use numbers::Numbers;
 pub use worker::{ConnectionState, InFlight, Refusal, UpstreamConnection, WorkerMetrics};
 
 use totals::Totals;
@@ -60,6 +69,7 @@ pub enum Reload {
 #[derive(Clone, Default)]
 pub struct Metrics {
     shared: Arc<Shared>,
+    others: Numbers,
 }
 
 #[derive(Default)]
@@ -83,7 +93,6 @@ struct Registry {
     workers: Vec<Arc<WorkerMetrics>>,
     retired: Totals,
     dropped: Vec<Box<dyn Fn() -> u64 + Send>>,
-    tallies: Tallies,
 }
 
 impl Metrics {
@@ -127,24 +136,41 @@ impl Metrics {
         self.registry().dropped.push(Box::new(source));
     }
 
-    /// Shows these counters too, in place of others that were given before.
+    /// Shows these counters too.
     pub fn add_tallies(&self, tallies: Tallies) {
-        self.registry().tallies = tallies;
+        self.others.add_tallies(tallies);
     }
 
-    /// Everything in Prometheus' text format, to be sent with `CONTENT_TYPE`. With thousands of busy routes this takes
-    /// milliseconds: not for a worker's thread.
-    pub fn render(&self) -> String {
-        let (totals, dropped, tallies) = {
+    /// Shows what `source` has counted too.
+    pub fn add_source(&self, source: Source) {
+        self.others.add(source);
+    }
+
+    /// Everything. With thousands of busy routes this takes milliseconds: not for a worker's thread.
+    pub fn families(&self) -> Vec<Family> {
+        let (totals, dropped) = {
             let mut registry = self.registry();
             registry.retire();
             let mut totals = registry.retired.clone();
             for worker in &registry.workers {
                 totals.add(worker, usize::MAX);
             }
-            (totals, registry.dropped.iter().map(|source| source()).sum(), registry.tallies.clone())
+            (totals, registry.dropped.iter().map(|source| source()).sum())
         };
-        render::text(&totals, &self.shared.reloads, dropped, &tallies)
+        let mut families = families::of(totals, &self.shared.reloads, dropped);
+        families.extend(self.others.families());
+        family::merged(families)
+    }
+
+    /// The same in Prometheus' text format, to be sent with `CONTENT_TYPE`.
+    pub fn render(&self) -> String {
+        text::text(&self.families())
+    }
+
+    /// The same for who exports it.
+    pub fn source(&self) -> Source {
+        let metrics = self.clone();
+        Arc::new(move || metrics.families())
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -23,6 +23,23 @@ pub struct Resource {
     pub instance: Arc<str>,
     /// `deployment.environment.name`: the first profile, where there is one.
     pub environment: Option<Arc<str>>,
+    /// What else tells it apart: `gwanmun.role`.
+    pub others: Vec<(&'static str, Arc<str>)>,
+}
+
+impl Resource {
+    /// All of it by OpenTelemetry's names.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let environment = self.environment.as_deref();
+        let known = [
+            ("service.name", &*self.service),
+            ("service.version", &*self.version),
+            ("service.instance.id", &*self.instance),
+        ];
+        let environment = environment.map(|environment| ("deployment.environment.name", environment));
+        let others = self.others.iter().map(|(name, value)| (*name, &**value));
+        known.into_iter().chain(environment).chain(others)
+    }
 }
 
 /// What telemetry is made with.

@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
@@ -13,14 +13,18 @@ use tokio_rustls::TlsConnector;
 
 use crate::call_error::CallError;
 use crate::client::destination::Destination;
-use crate::client::pool::Sender;
-use crate::client::settings::Settings;
+use crate::client::sender::Sender;
+use crate::client::settings::{Protocol, Settings};
+use crate::client::tls::HTTP_2;
 
 /// How many of a name's addresses are tried.
 const ADDRESSES: usize = 4;
 
 /// How many bytes the head of an answer may have.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
+
+/// How much of an answer over HTTP/2 may be on its way.
+const WINDOW: u32 = 64 * 1024;
 
 /// Connects within the time for it.
 pub(crate) async fn connect(to: &Destination, settings: &Settings) -> Result<Sender, CallError> {
@@ -62,24 +66,49 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     if !to.is_secure {
-        return speak(stream).await;
+        return speak(stream, settings.protocol).await;
     }
     let name = ServerName::try_from(to.host.clone());
     let name = name.map_err(|_| CallError::Tls("no certificate could have this name".into()))?;
-    let connector = TlsConnector::from(settings.tls.config()?);
-    speak(connector.connect(name, stream).await.map_err(unsecured)?).await
+    let connector = TlsConnector::from(settings.tls.config(settings.protocol)?);
+    let stream = connector.connect(name, stream).await.map_err(unsecured)?;
+    if settings.protocol == Protocol::Http2 && stream.get_ref().1.alpn_protocol() != Some(HTTP_2) {
+        return Err(CallError::Tls("HTTP/2 is not spoken there".into()));
+    }
+    speak(stream, settings.protocol).await
 }
 
-/// Speaks HTTP/1.1 on `stream`. The task that drives the connection ends with the connection.
-async fn speak<T>(stream: T) -> Result<Sender, CallError>
+/// Speaks HTTP on `stream`. The task that drives the connection ends with the connection; what goes wrong on it is told to
+/// the call that uses it.
+async fn speak<T>(stream: T, protocol: Protocol) -> Result<Sender, CallError>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let handshake = http1::Builder::new().max_header_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = handshake.map_err(|error| CallError::Unreachable(error.to_string().into()))?;
-    // What goes wrong on it is told to the call that uses it.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
+    let stream = TokioIo::new(stream);
+    match protocol {
+        Protocol::Http1 => {
+            let handshake = http1::Builder::new().max_header_size(HEAD_BYTES).handshake(stream).await;
+            let (sender, connection) = handshake.map_err(unspoken)?;
+            tokio::spawn(async move { drop(connection.await) });
+            Ok(Sender::Http1(sender))
+        }
+        Protocol::Http2 => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            let head = u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX);
+            builder
+                .max_header_list_size(head)
+                .initial_stream_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW);
+            let (sender, connection) = builder.handshake(stream).await.map_err(unspoken)?;
+            tokio::spawn(async move { drop(connection.await) });
+            Ok(Sender::Http2(sender))
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn unspoken(error: hyper::Error) -> CallError {
+    CallError::Unreachable(error.to_string().into())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]

@@ -6,6 +6,7 @@ use http::uri::PathAndQuery;
 use http::{Request, Uri};
 
 use crate::call_error::CallError;
+use crate::client::settings::Protocol;
 
 /// What the connection decides, not who calls.
 const OF_THE_CONNECTION: [HeaderName; 5] = [CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE];
@@ -50,19 +51,25 @@ impl Destination {
         Ok(Self { is_secure, host: host.to_ascii_lowercase(), port })
     }
 
-    /// Makes `request` one to be sent there: its target is the path, `Host` says the rest.
-    pub(crate) fn address(&self, request: &mut Request<Bytes>) -> Result<(), CallError> {
+    /// Makes `request` one to be sent there. In HTTP/1.1 its target is the path and `Host` says the rest; in HTTP/2 the
+    /// URI says everything, and trailers are welcome.
+    pub(crate) fn address(&self, request: &mut Request<Bytes>, protocol: Protocol) -> Result<(), CallError> {
+        let headers = request.headers_mut();
+        for name in OF_THE_CONNECTION {
+            headers.remove(name);
+        }
+        if protocol == Protocol::Http2 {
+            headers.remove(HOST);
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+            return Ok(());
+        }
         let invalid = |error: http::Error| CallError::Invalid(error.to_string().into());
         let authority = request.uri().authority().map_or("", |authority| authority.as_str());
         let host = HeaderValue::from_str(authority).map_err(|error| invalid(error.into()))?;
         let target = request.uri().path_and_query().cloned();
         let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::from(target);
-        let headers = request.headers_mut();
-        for name in OF_THE_CONNECTION {
-            headers.remove(name);
-        }
-        headers.insert(HOST, host);
+        request.headers_mut().insert(HOST, host);
         Ok(())
     }
 }
@@ -94,7 +101,7 @@ mod tests {
         let builder = Request::get("http://a.example:81/x?y=1");
         let builder = builder.header("transfer-encoding", "chunked").header("content-length", "7");
         let mut request = builder.header("host", "other").body(Bytes::new()).unwrap();
-        Destination::of(request.uri()).unwrap().address(&mut request).unwrap();
+        Destination::of(request.uri()).unwrap().address(&mut request, Protocol::Http1).unwrap();
         assert_eq!(request.uri(), "/x?y=1");
         assert_eq!(request.headers().len(), 1);
         assert_eq!(request.headers()["host"], "a.example:81");

@@ -4,14 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
 use crate::client::destination::Destination;
-use crate::client::payload::Payload;
-
-/// One end of a connection; the other is driven by a task.
-pub(crate) type Sender = SendRequest<Payload>;
+use crate::client::sender::Sender;
 
 /// How many connections wait, all together.
 const MOST: usize = 32;

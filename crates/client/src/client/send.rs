@@ -10,7 +10,8 @@ use hyper::body::Incoming;
 use crate::call_error::CallError;
 use crate::client::destination::Destination;
 use crate::client::payload::Payload;
-use crate::client::pool::{Pool, Sender};
+use crate::client::pool::Pool;
+use crate::client::sender::Sender;
 use crate::client::settings::Settings;
 use crate::client::{answer, connect};
 
@@ -51,7 +52,7 @@ pub(crate) async fn send(
 
 async fn ask(sender: &mut Sender, request: &Request<Bytes>) -> Result<Response<Incoming>, Unanswered> {
     let request = request.clone().map(Payload::new);
-    sender.try_send_request(request).await.map_err(|mut failed| {
+    sender.send(request).await.map_err(|mut failed| {
         let is_unsent = failed.take_message().is_some();
         let error = failed.into_error();
         let is_lost = is_unsent || !(error.is_parse() || error.is_user());

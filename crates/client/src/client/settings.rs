@@ -7,6 +7,17 @@ use gwanmun_resilience::BreakerSettings;
 
 use crate::client::tls::Tls;
 
+/// What is spoken with the target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, without asking: over `http` with prior knowledge (RFC 9113, section 3.3), over `https` as the only offer.
+    /// Calls made at a time have a connection each.
+    Http2,
+}
+
 /// The limits of a [`Client`](crate::Client).
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -24,6 +35,8 @@ pub struct Settings {
     pub idle: Duration,
     /// When calls are refused since too many failed. An answer 5xx counts as a failure.
     pub breaker: BreakerSettings,
+    /// What is spoken.
+    pub protocol: Protocol,
     /// Whom to trust over `https`.
     pub tls: Tls,
     /// A unix socket to which all connections go, whatever the URI's host.
@@ -40,6 +53,7 @@ impl Default for Settings {
             waiting: 1_024,
             idle: Duration::from_secs(30),
             breaker: BreakerSettings::default(),
+            protocol: Protocol::default(),
             tls: Tls::default(),
             socket: None,
         }

@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_rustls::TlsAcceptor;
 
+mod http2;
+
 use super::*;
 use crate::fixture::{alone, online};
 
@@ -372,6 +374,11 @@ struct Secure {
 impl Secure {
     /// Its certificate is for `name`.
     async fn start(name: &str) -> Self {
+        Self::start_speaking(name, &[]).await
+    }
+
+    /// As `start`, with these protocols to choose from.
+    async fn start_speaking(name: &str, protocols: &[Vec<u8>]) -> Self {
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
@@ -380,7 +387,8 @@ impl Secure {
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
         let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        config.alpn_protocols = protocols.to_vec();
         let mut server = Server::start().await;
         server.url = server.url.replace("http", "https");
         Self { server, acceptor: TlsAcceptor::from(Arc::new(config)), authority: authority.pem() }

@@ -50,12 +50,14 @@ pub(super) struct MapItems<'n> {
     map: Decoder<'n>,
     rest: Skip<Enumerate<slice::Iter<'n, Entry>>>,
     current: Option<(usize, &'n Entry)>,
+    /// All the keys there may be, where others are mistakes.
+    known: Option<&'static [&'static str]>,
 }
 
 impl<'n> MapItems<'n> {
-    pub(super) fn new(map: Decoder<'n>, entries: &'n [Entry]) -> Self {
+    pub(super) fn new(map: Decoder<'n>, entries: &'n [Entry], known: Option<&'static [&'static str]>) -> Self {
         let begin = map.sieve.begin(map.node);
-        Self { map, rest: entries.iter().enumerate().skip(begin), current: None }
+        Self { map, rest: entries.iter().enumerate().skip(begin), current: None, known }
     }
 }
 
@@ -66,9 +68,14 @@ impl<'de> MapAccess<'de> for MapItems<'_> {
         let sieve = self.map.sieve;
         self.current = self.rest.find(|(_, entry)| sieve.shows(&entry.node));
         let Some((index, entry)) = self.current else { return Ok(None) };
-        seed.deserialize(Key(sieve.key(entry))).map(Some).map_err(|mistake| {
+        let key = sieve.key(entry);
+        let read = match self.known {
+            Some(known) if !known.contains(&key) => Err(Mistake::unknown_field(key, known)),
+            _ => seed.deserialize(Key(key)).map(Some),
+        };
+        read.map_err(|mistake| {
             let placed = mistake.at_key(&entry.key, entry.key_span, &entry.node);
-            placed.within(self.map.node, index, &entry.node, Some(sieve.key(entry)))
+            placed.within(self.map.node, index, &entry.node, Some(key))
         })
     }
 

@@ -165,8 +165,8 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         match &self.node.value {
-            Value::Map(entries) => visitor.visit_map(MapItems::new(self, entries)),
-            Value::Null => visitor.visit_map(MapItems::new(self, &[])),
+            Value::Map(entries) => visitor.visit_map(MapItems::new(self, entries, None)),
+            Value::Null => visitor.visit_map(MapItems::new(self, &[], None)),
             _ => Err(Self::unfit(&visitor)),
         }
     }
@@ -178,7 +178,11 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         visitor: V,
     ) -> Result<V::Value, Mistake> {
         match &self.node.value {
-            Value::Map(_) | Value::Null => self.deserialize_map(visitor),
+            Value::Map(entries) => {
+                let known = self.sieve.is_strict.then_some(keys);
+                visitor.visit_map(MapItems::new(self, entries, known))
+            }
+            Value::Null => self.deserialize_map(visitor),
             _ => Err(Mistake::no_map(keys)),
         }
     }

@@ -451,3 +451,35 @@ proptest! {
         prop_assert_eq!(first.len(), count);
     }
 }
+
+#[test]
+fn strictly_read_structs_have_no_keys_but_their_own() {
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default, rename_all = "kebab-case")]
+    struct Lenient {
+        max_items: u32,
+        #[serde(alias = "size")]
+        inner: BTreeMap<String, Inside>,
+    }
+    #[derive(Debug, Default, Deserialize)]
+    struct Inside {
+        a: u32,
+    }
+    let text = "max-itmes: x\nsize: {any: {a: 1, b: 2}}\nzzz: 1\n";
+    let (value, mistakes) = decoded::<Lenient>(text);
+    assert!(mistakes.is_empty() && value.is_some_and(|value| value.max_items == 0 && value.inner["any"].a == 1));
+    let mut loaded =
+        load_texts(&[("gw.yaml".to_owned(), text.to_owned())], &Environment::default(), &MergeRules::default());
+    let _: Option<Lenient> = super::decode_strictly(&loaded.document, &mut loaded.diagnostics);
+    let messages: Vec<_> = loaded.diagnostics.iter().map(|mistake| mistake.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "unknown key 'max-itmes'",
+            "expected a whole number from 0 to 4294967295, found 'x'",
+            "unknown key 'b'",
+            "unknown key 'zzz'"
+        ]
+    );
+    assert_eq!(loaded.diagnostics.iter().next().unwrap().hint.as_deref(), Some("did you mean 'max-items'?"));
+}
