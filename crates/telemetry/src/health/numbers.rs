@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use super::outcome::Status;
 use super::watched::{BOUNDS, Watched};
-use crate::metrics::{Family, Kind, Sample, Value};
+use crate::metrics::{Family, Kind, Sample, Value, Word};
 
 /// Names are those of checks, which come from code and configuration; statuses are four.
 pub(super) fn families(components: &BTreeMap<Arc<str>, Watched>) -> Vec<Family> {
     let bounds: Arc<[f64]> = BOUNDS.into();
     let (mut statuses, mut changes, mut durations) = (Vec::new(), Vec::new(), Vec::new());
     for (name, watched) in components {
-        let label = || ("check", Arc::clone(name));
+        let label = || ("check", Word::Shared(Arc::clone(name)));
         let now = watched.latest().map_or(Status::Unknown, |(outcome, _)| outcome.status);
         for status in Status::ALL {
-            let labels = vec![label(), ("status", status.name().into())];
+            let labels = vec![label(), ("status", Word::Fixed(status.name()))];
             statuses.push(Sample { labels, value: Value::Count(u64::from(status == now)) });
         }
         let seen = watched.seen();
