@@ -1,6 +1,8 @@
-//! The management port: health for the platform, metrics for Prometheus, and what an operator wants to look at. Read-only.
+//! The management port: health for the platform, metrics for Prometheus, and what an operator wants to look at. Only the
+//! levels of loggers can be changed, by who carries the token.
 
 mod health;
+mod loggers;
 mod pages;
 
 use std::cell::RefCell;
@@ -13,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use gwanmun_filters::section::passport::{PassportOffice, PublishedKeys};
 use gwanmun_proxy::{Body, Plan, Response};
 use gwanmun_telemetry::metrics::Metrics;
+use gwanmun_telemetry::operators::Operators;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -43,6 +46,7 @@ pub(crate) struct State {
     configuration: RefCell<String>,
     plan: RefCell<Option<PlanInForce>>,
     reloads: RefCell<Reloads>,
+    operators: RefCell<Operators>,
 }
 
 /// Gives the plan that requests follow now.
@@ -77,6 +81,7 @@ impl Management {
             configuration: RefCell::new(pages::configuration(&configuration.document)),
             plan: RefCell::new(None),
             reloads: RefCell::new(Reloads::begin(SystemTime::now())),
+            operators: RefCell::new(operators(configuration)),
         };
         Ok(Self { listener: RefCell::new(Some(listener)), probes: RefCell::new(probes), state: Rc::new(state) })
     }
@@ -104,6 +109,7 @@ impl Management {
     pub(crate) fn taken_over(&self, configuration: &Configuration, now: SystemTime) {
         *self.state.configuration.borrow_mut() = pages::configuration(&configuration.document);
         *self.state.reloads.borrow_mut() = Reloads::begin(now);
+        *self.state.operators.borrow_mut() = operators(configuration);
     }
 
     /// Another configuration could not be taken over.
@@ -122,7 +128,7 @@ async fn accept(listener: TcpListener, state: Rc<State>, shows: Shows) {
         tokio::task::spawn_local(async move {
             let service = service_fn(|request: Request<Incoming>| {
                 let state = Rc::clone(&state);
-                async move { Ok::<_, Infallible>(answer(&state, shows, &request).await) }
+                async move { Ok::<_, Infallible>(answer(&state, shows, request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -135,7 +141,15 @@ async fn accept(listener: TcpListener, state: Rc<State>, shows: Shows) {
     }
 }
 
-async fn answer(state: &State, shows: Shows, request: &Request<Incoming>) -> Response {
+/// Who may change something.
+fn operators(configuration: &Configuration) -> Operators {
+    Operators::new(configuration.spec.management.token.as_ref().map(|token| token.as_str()))
+}
+
+async fn answer(state: &State, shows: Shows, request: Request<Incoming>) -> Response {
+    if shows == Shows::Everything && loggers::is_change(&request) {
+        return loggers::change(state, request).await;
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = json(StatusCode::METHOD_NOT_ALLOWED, r#"{"title":"only GET is answered here"}"#.to_owned());
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -164,6 +178,7 @@ async fn answer(state: &State, shows: Shows, request: &Request<Incoming>) -> Res
             Ok(office) => keys(office.published_keys().await),
             Err(_) => not_found(),
         },
+        (loggers, _) if loggers.starts_with("/loggers") => loggers::page("GET", loggers, b""),
         ("/", _) => json(StatusCode::OK, pages::index()),
         _ => not_found(),
     }

@@ -92,23 +92,24 @@ impl PassportIssuers {
 
     fn remembered(&self, keys: &KeySet, passport: &[u8], now: SystemTime) -> Result<Arc<Passport>, Refusal> {
         let verifier = self.verifier(keys);
-        CACHES.with_borrow_mut(|caches| {
-            let place = match caches.iter().position(|(number, _)| *number == self.number) {
-                Some(place) => place,
-                None => {
-                    if caches.len() >= MOST_CACHES {
-                        caches.remove(0);
+        CACHES
+            .with_borrow_mut(|caches| {
+                let place = match caches.iter().position(|(number, _)| *number == self.number) {
+                    Some(place) => place,
+                    None => {
+                        if caches.len() >= MOST_CACHES {
+                            caches.remove(0);
+                        }
+                        caches.push((self.number, Cache::new(REMEMBERED)));
+                        caches.len().saturating_sub(1)
                     }
-                    caches.push((self.number, Cache::new(REMEMBERED)));
-                    caches.len().saturating_sub(1)
+                };
+                match caches.get_mut(place) {
+                    Some((_, cache)) => verifier.1.verify_cached(cache, passport, now),
+                    None => verifier.1.verify(passport, now).map(Arc::new),
                 }
-            };
-            match caches.get_mut(place) {
-                Some((_, cache)) => verifier.1.verify_cached(cache, passport, now),
-                None => verifier.1.verify(passport, now).map(Arc::new),
-            }
-        })
-        .map_err(refusal)
+            })
+            .map_err(refusal)
     }
 
     fn verifier(&self, keys: &KeySet) -> Arc<(u64, Verifier)> {

@@ -25,6 +25,7 @@ use crate::plan::{AddressSet, InternalHeaders, Plan};
 use crate::sanitize::{KnownHeaders, NotKept};
 use crate::section::Lasting;
 use crate::spec::{ApiVersionSpec, GatewaySpec};
+use gwanmun_telemetry::operators::Operators;
 use gwanmun_telemetry::spec::Propagation;
 use gwanmun_telemetry::trace::TraceFormats;
 
@@ -71,6 +72,8 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     let sample = sample(spec, diagnostics);
     check_workers(spec, diagnostics);
     check_access_log(spec, diagnostics);
+    gwanmun_telemetry::logs::check(&spec.telemetry.logs, diagnostics);
+    Operators::check(spec.management.token.as_ref(), diagnostics);
     let mut upstreams = upstreams::compile(&spec.upstreams, context, diagnostics);
 
     let role = role::chosen(spec, context, diagnostics);

@@ -73,11 +73,14 @@ pub struct ManagementSpec {
     pub address: Spanned<String>,
     /// Health only, for the platform.
     pub probes: Option<Spanned<String>>,
+    /// What `Authorization: Bearer` must carry to change something, such as the level of a logger; without it nothing can
+    /// be changed.
+    pub token: Option<Spanned<String>>,
 }
 
 impl Default for ManagementSpec {
     fn default() -> Self {
-        Self { address: Spanned::from("127.0.0.1:9901".to_owned()), probes: None }
+        Self { address: Spanned::from("127.0.0.1:9901".to_owned()), probes: None, token: None }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod health;
 mod json;
 pub mod logs;
 pub mod metrics;
+pub mod operators;
 pub mod pipeline;
 pub mod redact;
 pub mod sanitized;

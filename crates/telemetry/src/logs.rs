@@ -2,24 +2,33 @@
 //! `in_background` hands them to a thread, so that what goes wrong at the start is seen and a stalled pipe later on does
 //! not stop a worker.
 
+mod check;
+mod levels;
 mod line;
 mod output;
+mod page;
 mod subscriber;
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, OnceLock};
 
+pub use check::check;
 pub use output::{Background, dropped, in_background};
 
+use crate::redact;
+use crate::spec::{LogFormat, LogLevel, LogsSpec};
+use levels::Levels;
 use line::Style;
 use subscriber::{Dial, Subscriber};
 
-/// Where the level of the process is set.
+/// Where the levels of the process are set.
 static DIAL: OnceLock<Arc<Dial>> = OnceLock::new();
 
 /// How much is told; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Level {
+    /// Nothing.
+    Off,
     /// What failed and needs a person.
     Error,
     /// What is wrong but was dealt with.
@@ -59,11 +68,21 @@ pub fn init(level: Level, format: Format) {
     }
 }
 
-/// From now on so much is told; without `init` before, nothing happens.
-pub fn set_level(level: Level) {
+/// From now on levels are what `spec` says, and what it calls a secret is masked; changes made at run time are taken back.
+/// Without `init` before, nothing is told.
+pub fn apply(spec: &LogsSpec) {
+    redact::set_names(spec.redact.iter().map(|name| name.as_str()));
     if let Some(dial) = DIAL.get() {
-        dial.turn_to(level);
+        let targets = spec.levels.iter().map(|(name, level)| (name.as_str().into(), level.value.into()));
+        dial.turn_to(Levels::new(spec.level.into(), targets));
     }
+}
+
+/// The page at `path` (`/loggers`, `/loggers/NAME`), if it is one about loggers, as Spring Boot has it: HTTP status and
+/// JSON. `POST /loggers/NAME {"configuredLevel":"DEBUG"}` changes a level, `null` takes the change back; who may do that
+/// is for the caller to decide. `body` is to be bounded by the caller too.
+pub fn page(method: &str, path: &str, body: &[u8]) -> Option<(u16, String)> {
+    page::answer(DIAL.get()?, method, path, body)
 }
 
 /// From now on spans of business code (`tracing::info_span!`) go to `taker`, which is never told of events. The first call
@@ -75,16 +94,55 @@ pub(crate) fn hand_spans_to(taker: impl tracing::Subscriber + Send + Sync) {
 }
 
 impl Level {
-    const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+    const ALL: [Self; 6] = [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// As Spring Boot calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "OFF",
+            Self::Error => "ERROR",
+            Self::Warn => "WARN",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+            Self::Trace => "TRACE",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(name))
+    }
 
     const fn filter(self) -> tracing::level_filters::LevelFilter {
         use tracing::level_filters::LevelFilter;
         match self {
+            Self::Off => LevelFilter::OFF,
             Self::Error => LevelFilter::ERROR,
             Self::Warn => LevelFilter::WARN,
             Self::Info => LevelFilter::INFO,
             Self::Debug => LevelFilter::DEBUG,
             Self::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
+impl From<LogLevel> for Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::Off,
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}
+
+impl From<LogFormat> for Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Json => Self::Json,
+            LogFormat::Text => Self::Text,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The section `telemetry` as people write it, for the gateway and for services alike.
 
+use std::collections::BTreeMap;
+
 use gwanmun_config::{Spanned, Timespan};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,16 +28,26 @@ pub struct TelemetrySpec {
 pub struct LogsSpec {
     /// The least severe level that is written.
     pub level: LogLevel,
+    /// Levels of targets (`my_service::orders`) and what is below them, in place of `level`.
+    pub levels: BTreeMap<String, Spanned<LogLevel>>,
     /// One JSON object per line, or text for people.
     pub format: LogFormat,
-    /// Where the lines go besides standard error: `tcp://host:port` of a syslog receiver (RFC 5424, RFC 6587).
+    /// Names of fields whose values are masked, besides those that say that they are secrets.
+    pub redact: Vec<Spanned<String>>,
+    /// A file that gets the lines too.
+    pub file: Option<Spanned<String>>,
+    /// Where the lines go besides: `tcp://host:port` of a syslog receiver (RFC 5424, RFC 6587).
     pub syslog: Option<Spanned<String>>,
+    /// The facility of lines for syslog, 0 to 23; 16 is `local0`, the default.
+    pub facility: Option<Spanned<u8>>,
 }
 
 /// How much the application log says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
+    /// Nothing.
+    Off,
     /// Failures of the gateway itself.
     Error,
     /// Things to look at.

@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::call_error::CallError;

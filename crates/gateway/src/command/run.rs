@@ -11,7 +11,6 @@ use gwanmun_proxy::{GatewaySpec, Lasting, Network, Server};
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::logs;
 use gwanmun_telemetry::metrics::Metrics;
-use gwanmun_telemetry::spec::{LogFormat, LogLevel};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -30,7 +29,9 @@ const TIDY: Duration = Duration::from_secs(1);
 pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
     let lasting = Lasting::new(Network::Online);
     let mut configuration = to_run(registry, files, &lasting, |spec| {
-        logs::init(level(spec.telemetry.logs.level), format(spec.telemetry.logs.format));
+        let spec = &spec.telemetry.logs;
+        logs::init(spec.level.into(), spec.format.into());
+        logs::apply(spec);
     });
     configuration.complain();
     let Some(plan) = configuration.plan.take() else { return Outcome::AtFault };
@@ -199,23 +200,6 @@ fn sink(spec: &GatewaySpec) -> Sink {
         None | Some("stdout") => Sink::Stdout,
         Some("off") => Sink::Off,
         Some(path) => Sink::File(path.into()),
-    }
-}
-
-fn level(level: LogLevel) -> logs::Level {
-    match level {
-        LogLevel::Error => logs::Level::Error,
-        LogLevel::Warn => logs::Level::Warn,
-        LogLevel::Info => logs::Level::Info,
-        LogLevel::Debug => logs::Level::Debug,
-        LogLevel::Trace => logs::Level::Trace,
-    }
-}
-
-fn format(format: LogFormat) -> logs::Format {
-    match format {
-        LogFormat::Json => logs::Format::Json,
-        LogFormat::Text => logs::Format::Text,
     }
 }
 

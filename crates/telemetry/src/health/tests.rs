@@ -316,7 +316,7 @@ fn statuses_changes_and_durations_are_counted() {
         let families = health.families();
         let value = |family: usize, status: &str| {
             let samples = &families[family].samples;
-            let found = samples.iter().find(|sample| sample.labels.last().unwrap().1.as_ref() == status);
+            let found = samples.iter().find(|sample| &*sample.labels.last().unwrap().1 == status);
             found.unwrap().value.clone()
         };
         assert_eq!(families[0].name, "health_status");

@@ -1,10 +1,11 @@
 //! The subscriber of the whole process: decides which events are lines, and hands spans to who makes steps of traces of
 //! them. Nobody does by itself: a request's story is in the access log.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
@@ -12,22 +13,24 @@ use tracing::{Event, Metadata};
 use tracing_core::span::Current;
 
 use super::Level;
+use super::levels::{Levels, Unchanged};
 use super::line::{self, Style};
 
-/// Libraries that tell of every frame and poll: below a warning they are heard at `Level::Trace` only.
-const CHATTY: [&str; 9] =
-    ["h2", "hyper", "hyper_util", "mio", "notify", "rustls", "tokio", "tokio_rustls", "tokio_util"];
+/// The target of what is told whatever the levels are: that one was changed.
+const TURNED: &str = "gwanmun_telemetry::logs::turned";
 
 /// Turns events into lines and gives them to `write`.
 pub(super) struct Subscriber<W> {
-    level: Arc<Dial>,
+    dial: Arc<Dial>,
     style: Style,
     write: W,
 }
 
-/// A level that can be turned while it is in use, and who takes spans.
+/// Levels that can be turned while they are in use, and who takes spans.
 pub(super) struct Dial {
-    level: AtomicUsize,
+    levels: ArcSwap<Levels>,
+    /// The targets of every place in the code that was passed.
+    known: Mutex<BTreeSet<&'static str>>,
     spans: OnceLock<Box<SpanTaker>>,
 }
 
@@ -35,6 +38,10 @@ pub(super) struct Dial {
 pub(super) type SpanTaker = dyn tracing::Subscriber + Send + Sync;
 
 impl Dial {
+    pub(super) fn new(levels: Levels) -> Self {
+        Self { levels: ArcSwap::from_pointee(levels), known: Mutex::default(), spans: OnceLock::new() }
+    }
+
     /// From now on spans go there. The first call decides.
     pub(super) fn hand_spans_to(&self, taker: Box<SpanTaker>) {
         if self.spans.set(taker).is_ok() {
@@ -43,35 +50,64 @@ impl Dial {
     }
 
     /// From now on so much is told.
-    pub(super) fn turn_to(&self, level: Level) {
-        let place = Level::ALL.iter().position(|known| *known == level).unwrap_or_default();
-        if self.level.swap(place, Ordering::Relaxed) != place {
+    pub(super) fn turn_to(&self, levels: Levels) {
+        if *self.levels.swap(Arc::new(levels.clone())) != levels {
             // Every place in the code remembers whether it is heard.
             tracing::callsite::rebuild_interest_cache();
         }
     }
 
-    fn level(&self) -> Level {
-        Level::ALL.get(self.level.load(Ordering::Relaxed)).copied().unwrap_or_default()
+    /// From now on so much is told of one target and what is below it; with no level, what the configuration says.
+    pub(super) fn change(&self, name: &str, level: Option<Level>) -> Result<(), Unchanged> {
+        let mut outcome = Ok(());
+        self.levels.rcu(|levels| match levels.with(name, level) {
+            Ok(changed) => Arc::new(changed),
+            Err(unchanged) => {
+                outcome = Err(unchanged);
+                Arc::clone(levels)
+            }
+        });
+        outcome?;
+        tracing::callsite::rebuild_interest_cache();
+        let level = level.map_or("as configured", Level::name);
+        tracing::warn!(target: TURNED, event = "log-level-changed", logger = name, becomes = level, "the level of a logger was changed");
+        Ok(())
+    }
+
+    pub(super) fn levels(&self) -> Arc<Levels> {
+        self.levels.load_full()
+    }
+
+    /// Every place in the code that was passed, by its target.
+    pub(super) fn known_targets(&self) -> Vec<&'static str> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    /// There is a place in the code with this target.
+    pub(super) fn knows(&self, target: &'static str) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(target);
+    }
+
+    /// Whether an event is told.
+    fn tells(&self, target: &str, level: tracing::Level) -> bool {
+        target == TURNED || level <= self.levels.load().effective(target).filter()
     }
 }
 
 impl<W: Fn(Vec<u8>) + 'static> Subscriber<W> {
     pub(super) fn new(level: Level, style: Style, write: W) -> Self {
-        let dial = Dial { level: AtomicUsize::default(), spans: OnceLock::new() };
-        dial.turn_to(level);
-        Self { level: Arc::new(dial), style, write }
+        Self { dial: Arc::new(Dial::new(Levels::new(level, []))), style, write }
     }
 
-    /// What changes the level.
+    /// What changes the levels.
     pub(super) fn dial(&self) -> Arc<Dial> {
-        Arc::clone(&self.level)
+        Arc::clone(&self.dial)
     }
 }
 
 impl<W> Subscriber<W> {
     fn spans(&self) -> Option<&SpanTaker> {
-        self.level.spans.get().map(Box::as_ref)
+        self.dial.spans.get().map(Box::as_ref)
     }
 }
 
@@ -81,6 +117,7 @@ impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
         if metadata.is_span() {
             return self.spans().map_or_else(Interest::never, |spans| spans.register_callsite(metadata));
         }
+        self.dial.knows(metadata.target());
         if self.enabled(metadata) { Interest::always() } else { Interest::never() }
     }
 
@@ -88,17 +125,13 @@ impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
         if metadata.is_span() {
             return self.spans().is_some_and(|spans| spans.enabled(metadata));
         }
-        let library = metadata.target().split("::").next().unwrap_or_default();
-        let limit = match self.level.level() {
-            Level::Info | Level::Debug if CHATTY.contains(&library) => LevelFilter::WARN,
-            level => level.filter(),
-        };
-        *metadata.level() <= limit
+        self.dial.tells(metadata.target(), *metadata.level())
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let of_spans = self.spans().map(|spans| spans.max_level_hint().unwrap_or(LevelFilter::TRACE));
-        let of_events = self.level.level().filter();
+        // That a level was changed is always told.
+        let of_events = self.dial.levels().most().max(LevelFilter::WARN);
         Some(of_spans.map_or(of_events, |of_spans| of_spans.max(of_events)))
     }
 
@@ -150,8 +183,6 @@ impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use tracing::subscriber::with_default;
@@ -255,11 +286,28 @@ mod tests {
         };
         with_default(subscriber, || {
             let before = told();
-            dial.turn_to(Level::Debug);
+            dial.turn_to(Levels::new(Level::Debug, []));
             let turned = told();
-            dial.turn_to(Level::Error);
+            dial.turn_to(Levels::new(Level::Debug, [(module_path!().into(), Level::Error)]));
             assert_eq!((before, turned, told()), (0, 1, 0));
+            dial.change("gwanmun_telemetry::logs", Some(Level::Debug)).unwrap();
+            assert_eq!(told(), 1, "that it was changed, since the nearer name decides");
+            dial.change(module_path!(), Some(Level::Debug)).unwrap();
+            assert_eq!(told(), 2);
+            assert!(dial.known_targets().contains(&module_path!()));
         });
+    }
+
+    #[test]
+    fn that_a_level_was_changed_is_told_whatever_the_levels_are() {
+        let lines = lines(Level::Off, Style::Json, || {
+            tracing::error!("silent");
+            let dial = Dial::new(Levels::new(Level::Off, []));
+            dial.change("ROOT", None).unwrap();
+            dial.change("a b", None).unwrap_err();
+        });
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].contains(r#""logger":"ROOT","becomes":"as configured""#), "{lines:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use gwanmun_proxy::{GatewaySpec, Lasting, Server};
 use gwanmun_telemetry::logs;
 use gwanmun_telemetry::metrics::{Metrics, Reload};
 
-use super::{level, workers};
+use super::workers;
 use crate::load::{Configuration, to_run};
 use crate::management::Management;
 use crate::open_files;
@@ -104,7 +104,7 @@ impl Running<'_> {
         }
         open_files::warn_if_short(self.open_files, &plan);
         self.server.replace(plan).map_err(|error| error.to_string())?;
-        logs::set_level(level(spec.telemetry.logs.level));
+        logs::apply(&spec.telemetry.logs);
         self.drain = DrainTimes::of(spec);
         Ok(())
     }
