@@ -35,6 +35,7 @@ const SLOW_TOOLS: &[Tool] = &[
     tool("glewlwyd", "glewlwyd"),
     tool("glewlwyd", "dbconfig-sqlite3"),
     tool("sqlite3", "sqlite3"),
+    tool("rsyslogd", "rsyslog"),
 ];
 
 /// Set for tests of the slow tier, which are `#[ignore]`d otherwise.

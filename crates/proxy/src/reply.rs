@@ -47,7 +47,8 @@ pub(crate) fn note(exchange: &mut Exchange, fault: &Fault) {
     let code = fault.code();
     exchange.record.failed(fault);
     let reason = fault.reason().map(Reason::name);
-    let trace_id = exchange.record.trace.trace_id_hex();
+    let trace = &exchange.record.trace;
+    let (trace_id, span_id) = (trace.trace_id_hex(), trace.span_id_hex());
     match code.blame() {
         Blame::Client => tracing::debug!(
             event = "fault",
@@ -55,6 +56,7 @@ pub(crate) fn note(exchange: &mut Exchange, fault: &Fault) {
             reason,
             detail = fault.detail(),
             trace_id = &*trace_id,
+            span_id = &*span_id,
             "a request failed"
         ),
         Blame::Gateway | Blame::Upstream => {
@@ -64,6 +66,7 @@ pub(crate) fn note(exchange: &mut Exchange, fault: &Fault) {
                 reason,
                 detail = fault.detail(),
                 trace_id = &*trace_id,
+                span_id = &*span_id,
                 "a request failed"
             );
         }

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use gwanmun_core::Fault;
+use gwanmun_telemetry::scope;
 use gwanmun_telemetry::trace::TraceContext;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version, header};
@@ -127,11 +128,15 @@ fn begin(
 /// Takes a request through the filters to its upstream, if it was let in.
 async fn respond(finish: &mut Finish, admitted: Result<(), Fault>) -> Answered {
     let plan = finish.plan();
-    let response = match admitted {
-        Ok(()) => handle(&plan.plan, &mut finish.exchange, &*plan, &mut Unwatched).await,
-        Err(fault) => reply::to_fault(&mut finish.exchange, &fault),
-    };
-    answered(response, finish)
+    // Whatever is logged meanwhile tells this trace.
+    let trace = finish.exchange.record.trace;
+    let response = scope::within(trace, async {
+        match admitted {
+            Ok(()) => handle(&plan.plan, &mut finish.exchange, &*plan, &mut Unwatched).await,
+            Err(fault) => reply::to_fault(&mut finish.exchange, &fault),
+        }
+    });
+    answered(response.await, finish)
 }
 
 /// A request that could not be read is answered and recorded all the same.

@@ -1,19 +1,22 @@
-//! The application log: events of the gateway itself as lines on standard error. Lines are written in place until
+//! The application log: events of the process itself as lines on standard error, and in a file and at a syslog receiver
+//! where the configuration says so. Secrets in them are masked, and lines of a request tell its trace. Lines are written in place until
 //! `in_background` hands them to a thread, so that what goes wrong at the start is seen and a stalled pipe later on does
 //! not stop a worker.
 
 mod check;
+mod file;
 mod levels;
 mod line;
 mod output;
 mod page;
 mod subscriber;
+mod syslog;
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, OnceLock};
 
 pub use check::check;
-pub use output::{Background, dropped, in_background};
+pub use output::{Background, collector, dropped, in_background, send_to};
 
 use crate::redact;
 use crate::spec::{LogFormat, LogLevel, LogsSpec};

@@ -69,6 +69,11 @@ impl Writer {
         } else {
             std::mem::replace(buffer, self.shared.spare())
         };
+        self.send(bytes, lines);
+    }
+
+    /// Hands whole lines over. Never waits.
+    pub(crate) fn send(&self, bytes: Vec<u8>, lines: u64) {
         let size = bytes.capacity();
         let queued = self.shared.queued_bytes.fetch_add(size, Ordering::Relaxed);
         let refused = if queued.saturating_add(size) > MAX_QUEUED_BYTES {

@@ -44,6 +44,9 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         Ok(guard) => guard,
         Err(error) => return could_not_start("the application log", &error),
     };
+    if let Err(error) = logs::send_to(&spec.telemetry.logs, "gwanmun") {
+        return could_not_start("telemetry.logs: the file cannot be opened", &error);
+    }
     let open_files = open_files::raise();
     open_files::warn_if_short(open_files, &plan);
     let access_log = match AccessLog::open(sink(spec)) {

@@ -27,6 +27,7 @@ mod http2_upstreams;
 mod http2_websocket;
 mod large_bodies;
 mod lifecycle;
+mod logs;
 mod oauth;
 mod observability;
 mod passport;

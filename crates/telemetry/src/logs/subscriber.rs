@@ -19,7 +19,7 @@ use super::line::{self, Style};
 /// The target of what is told whatever the levels are: that one was changed.
 const TURNED: &str = "gwanmun_telemetry::logs::turned";
 
-/// Turns events into lines and gives them to `write`.
+/// Gives events to `write`, and with them what makes lines of them.
 pub(super) struct Subscriber<W> {
     dial: Arc<Dial>,
     style: Style,
@@ -94,7 +94,7 @@ impl Dial {
     }
 }
 
-impl<W: Fn(Vec<u8>) + 'static> Subscriber<W> {
+impl<W: Fn(Style, &dyn Fn(Style) -> Vec<u8>) + 'static> Subscriber<W> {
     pub(super) fn new(level: Level, style: Style, write: W) -> Self {
         Self { dial: Arc::new(Dial::new(Levels::new(level, []))), style, write }
     }
@@ -111,7 +111,7 @@ impl<W> Subscriber<W> {
     }
 }
 
-impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
+impl<W: Fn(Style, &dyn Fn(Style) -> Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
     // Asked once per place in the code: what is not shown costs a load and a branch.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if metadata.is_span() {
@@ -136,7 +136,8 @@ impl<W: Fn(Vec<u8>) + 'static> tracing::Subscriber for Subscriber<W> {
     }
 
     fn event(&self, event: &Event<'_>) {
-        (self.write)(line::of(event, SystemTime::now(), self.style));
+        let now = SystemTime::now();
+        (self.write)(self.style, &|style| line::of(event, now, style));
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
@@ -195,7 +196,9 @@ mod tests {
     fn lines(level: Level, style: Style, act: impl FnOnce()) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
-        let write = move |line| sink.lock().unwrap().push(String::from_utf8(line).unwrap());
+        let write = move |style, form: &dyn Fn(Style) -> Vec<u8>| {
+            sink.lock().unwrap().push(String::from_utf8(form(style)).unwrap());
+        };
         with_default(Subscriber::new(level, style, write), act);
         // Another test may be asking every subscriber for its level just now, and so hold this one.
         std::mem::take(&mut *lines.lock().unwrap())
@@ -278,7 +281,9 @@ mod tests {
     fn the_level_can_be_turned_while_it_is_in_use() {
         let lines = Arc::new(Mutex::new(0));
         let sink = Arc::clone(&lines);
-        let subscriber = Subscriber::new(Level::Info, Style::Plain, move |_| *sink.lock().unwrap() += 1);
+        let subscriber = Subscriber::new(Level::Info, Style::Plain, move |_, _: &dyn Fn(Style) -> Vec<u8>| {
+            *sink.lock().unwrap() += 1
+        });
         let dial = subscriber.dial();
         let told = || {
             tracing::debug!("d");
@@ -350,7 +355,9 @@ mod tests {
         let taker = Taker::default();
         let lines = Arc::new(Mutex::new(0));
         let sink = Arc::clone(&lines);
-        let subscriber = Subscriber::new(Level::Error, Style::Plain, move |_| *sink.lock().unwrap() += 1);
+        let subscriber = Subscriber::new(Level::Error, Style::Plain, move |_, _: &dyn Fn(Style) -> Vec<u8>| {
+            *sink.lock().unwrap() += 1
+        });
         let dial = subscriber.dial();
         with_default(subscriber, || {
             let make = || tracing::info_span!("wanted", a = tracing::field::Empty);
