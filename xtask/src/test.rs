@@ -36,6 +36,8 @@ const SLOW_TOOLS: &[Tool] = &[
     tool("glewlwyd", "dbconfig-sqlite3"),
     tool("sqlite3", "sqlite3"),
     tool("rsyslogd", "rsyslog"),
+    tool("prometheus", "prometheus"),
+    tool("promtool", "prometheus"),
 ];
 
 /// Set for tests of the slow tier, which are `#[ignore]`d otherwise.

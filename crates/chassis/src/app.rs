@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use gwanmun_telemetry::exceptions::Exceptions;
 use gwanmun_telemetry::health::Health;
+use gwanmun_telemetry::metrics::Instruments;
 use gwanmun_telemetry::pipeline::Telemetry;
 
 use crate::outgoing::{HttpClient, UnknownClient};
@@ -16,6 +18,7 @@ pub(crate) struct Parts<C> {
     pub(crate) config: ArcSwap<C>,
     pub(crate) health: Health,
     pub(crate) telemetry: Telemetry,
+    pub(crate) metrics: Instruments,
 }
 
 impl<C> App<C> {
@@ -44,6 +47,16 @@ impl<C> App<C> {
     /// The checks behind `/health`, for those that come later than the start.
     pub fn health(&self) -> &Health {
         &self.0.health
+    }
+
+    /// Counters, gauges and histograms of business code, shown on the page `/metrics` and exported.
+    pub fn metrics(&self) -> &Instruments {
+        &self.0.metrics
+    }
+
+    /// Where errors go that somebody should look at, but that no answer tells of.
+    pub fn exceptions(&self) -> Exceptions {
+        self.0.telemetry.exceptions()
     }
 
     /// Traces and exceptions.

@@ -4,16 +4,22 @@
 //! [`read`] gives a [`Reading`], into which the steps after it write their own mistakes; [`Reading::settle`] gives the
 //! [`Settings`] if there were none.
 
+mod change;
 mod own;
+mod pages;
 mod places;
 mod profiles;
+mod record;
+mod reload;
 mod start;
 
 use serde::de::DeserializeOwned;
 
-use gwanmun_config::{Diagnostics, Files, Layer, Loaded, MergeRules, Node, Sources, Style, decode};
+use gwanmun_config::{Diagnostics, Files, Layer, Loaded, MergeRules, Node, Sources, decode};
 
 use crate::settings::ServiceSpec;
+pub(crate) use record::Record;
+pub(crate) use reload::Reloader;
 pub(crate) use start::{Asked, Ended, Start};
 
 /// A service's own section. Whatever serde can read.
@@ -44,15 +50,10 @@ pub(crate) struct Settings<C> {
     pub(crate) spec: ServiceSpec,
     /// The service's own section.
     pub(crate) own: C,
-    /// The active profiles, in order.
-    pub(crate) profiles: Vec<String>,
-    /// What it was read from.
-    pub(crate) files: Files,
     /// What works, but probably not as meant; to be shown on standard error.
     pub(crate) warnings: String,
-    document: Node,
-    layers: Vec<Layer>,
-    sources: Sources,
+    /// As it was written: profiles, files to watch, pages for operators.
+    pub(crate) record: Record,
 }
 
 /// Reads the configuration of the service called `name`.
@@ -63,15 +64,17 @@ pub(crate) fn read<C: Configuration>(name: &str, start: &Start) -> Result<Readin
     own::check_name(name).map_err(Ended::could_not_start)?;
     let (layers, profiles) = places::gather(start);
     let shown = layers.layers().to_vec();
-    let loaded = layers.finish(start.environment(), &MergeRules::default());
-    Ok(decoded(name, loaded, shown, profiles))
+    let Loaded { document, sources, diagnostics, files } = layers.finish(start.environment(), &MergeRules::default());
+    let record = Record { profiles, files, document, layers: shown, sources };
+    Ok(in_order(name, record, diagnostics))
 }
 
-fn decoded<C: Configuration>(name: &str, loaded: Loaded, layers: Vec<Layer>, profiles: Vec<String>) -> Reading<C> {
-    let Loaded { document, sources, mut diagnostics, files } = loaded;
-    let (common, section) = own::set_aside::<C>(name, &document, &mut diagnostics);
+/// The values of a document, which was read before.
+fn in_order<C: Configuration>(name: &str, record: Record, mut diagnostics: Diagnostics) -> Reading<C> {
+    let (common, section) = own::set_aside::<C>(name, &record.document, &mut diagnostics);
     let spec = decode(&common, &mut diagnostics).unwrap_or_default();
     let own = own::decode(name, section, &mut diagnostics);
+    let Record { profiles, files, document, layers, sources } = record;
     Reading { spec, own, diagnostics, sources, files, profiles, document, layers }
 }
 
@@ -87,12 +90,14 @@ impl<C> Reading<C> {
             Some(own) if !self.diagnostics.has_errors() => Ok(Settings {
                 spec: self.spec,
                 own,
-                profiles: self.profiles,
-                files: self.files,
                 warnings: shown,
-                document: self.document,
-                layers: self.layers,
-                sources: self.sources,
+                record: Record {
+                    profiles: self.profiles,
+                    files: self.files,
+                    document: self.document,
+                    layers: self.layers,
+                    sources: self.sources,
+                },
             }),
             _ => Err(Ended::with_mistakes(shown)),
         }
@@ -101,7 +106,7 @@ impl<C> Reading<C> {
     /// All mistakes so far, without colours.
     #[cfg(test)]
     pub(crate) fn shown(&self) -> String {
-        self.diagnostics.render(&self.sources, Style::Plain)
+        self.diagnostics.render(&self.sources, gwanmun_config::Style::Plain)
     }
 }
 

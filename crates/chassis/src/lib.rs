@@ -7,6 +7,7 @@
 
 mod app;
 pub mod config;
+pub mod deadline;
 pub mod identity;
 mod lifecycle;
 mod management;
@@ -21,5 +22,8 @@ pub mod sql;
 
 pub use app::App;
 pub use axum;
+pub use deadline::Deadline;
+pub use lifecycle::{Running, StartError};
 pub use problem::Problem;
-pub use service::Service;
+pub use server::ClientCertificate;
+pub use service::{HookError, Service};

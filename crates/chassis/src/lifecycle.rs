@@ -1,12 +1,330 @@
-//! The life of a service: settings, telemetry, hooks, listeners, ready; a signal, not ready, drain, hooks, the last lines.
+//! The life of a service: settings, logs, telemetry, the management port, checks, hooks, the listener, ready; a signal,
+//! not ready, a delay, the rest of the requests, hooks in reverse, the last lines.
 
+mod hooks;
+mod prepare;
+mod signals;
+
+use std::fmt;
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::Configuration;
-use crate::service::Service;
+use arc_swap::ArcSwap;
+use gwanmun_config::{Span, Spanned};
+use gwanmun_core::{Clock, SystemClock, Tallies};
+use gwanmun_telemetry::access::{AccessLog, Sink};
+use gwanmun_telemetry::health::{Health, Process};
+use gwanmun_telemetry::logs;
+use gwanmun_telemetry::metrics::{Family, HttpServer, Instruments, Numbers, Source, Value};
+use gwanmun_telemetry::pipeline::{Ground, Resource, Telemetry};
+use gwanmun_telemetry::spec::{Propagation, TelemetrySpec};
+use gwanmun_telemetry::trace::TraceFormats;
+use tokio::runtime::{Builder, Handle};
+use tokio::task::AbortHandle;
+
+use crate::app::{App, Parts};
+use crate::config::{self, Asked, Configuration, Ended, Start};
+use crate::management::{Management, Shown};
+use crate::observe::{self, Lines, Observe};
+use crate::server::{self, Server, Serving, time};
+use crate::service::{Hook, Service};
+use prepare::Prepared;
+use signals::Signals;
+
+/// How long the last spans and exceptions have to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why a service did not start.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StartError {
+    code: u8,
+    text: String,
+}
+
+impl StartError {
+    /// Neither the configuration nor the usage is at fault.
+    pub(crate) fn could_not(what: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self { code: 3, text: format!("error: {what}: {why}\n") }
+    }
+
+    /// What the process ends with: 1 where the configuration is at fault, 2 after wrong usage, 3 where it could not start.
+    pub fn exit_code(&self) -> u8 {
+        self.code
+    }
+}
+
+impl From<Ended> for StartError {
+    fn from(ended: Ended) -> Self {
+        Self { code: ended.code, text: ended.complaint }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.trim_end())
+    }
+}
+
+impl std::error::Error for StartError {}
 
 /// From the arguments of the process to its exit code.
 pub(crate) fn run<C: Configuration>(service: Service<C>) -> ExitCode {
-    drop(service);
-    ExitCode::from(3)
+    let outcome = match Asked::of_process(service.name, service.version) {
+        Asked::Run(start) => run_until_signal(service, &start),
+        Asked::Check(start) => check::<C>(service.name, &start),
+        Asked::Nothing(Ended { code: 0, said, .. }) => {
+            // Nobody may be there to read it.
+            let _ = std::io::stdout().lock().write_all(said.as_bytes());
+            Ok(())
+        }
+        Asked::Nothing(ended) => Err(ended.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.text);
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+/// Only looks whether the configuration is good.
+fn check<C: Configuration>(name: &str, start: &Start) -> Result<(), StartError> {
+    let settings = prepare::prepare(config::read::<C>(name, start)?)?;
+    complain(&settings.warnings);
+    Ok(())
+}
+
+fn run_until_signal<C: Configuration>(service: Service<C>, start: &Start) -> Result<(), StartError> {
+    let reading = config::read(service.name, start)?;
+    init_logs(&reading.spec.telemetry);
+    let runtime = Builder::new_multi_thread().enable_all().thread_name(service.name).build();
+    let runtime = runtime.map_err(|error| StartError::could_not("the runtime", error))?;
+    let mut in_background = None;
+    let outcome = runtime.block_on(async {
+        let prepared = prepare::prepare(reading)?;
+        complain(&prepared.warnings);
+        in_background =
+            Some(logs::in_background().map_err(|error| StartError::could_not("the application log", error))?);
+        let mut signals =
+            Signals::listen().map_err(|error| StartError::could_not("signals cannot be received", error))?;
+        let running = tokio::select! {
+            biased;
+            running = begin(service, prepared) => running?,
+            () = signals.stop() => return Ok(()),
+        };
+        signals.stop().await;
+        running.stop_unless(signals.stop()).await;
+        Ok(())
+    });
+    // What handlers have left behind is no reason to stay.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    if outcome.is_ok() {
+        tracing::info!(event = "stopped", "stopped");
+    }
+    outcome
+}
+
+/// A service from the text of its settings; addresses that it does not name are free ports of this machine.
+pub(crate) async fn start_from<C: Configuration>(
+    service: Service<C>,
+    settings: &str,
+) -> Result<Running<C>, StartError> {
+    let mut reading = config::read(service.name, &Start::of_text(settings))?;
+    let free = || Spanned::new("127.0.0.1:0".to_owned(), Span::NOWHERE);
+    reading.spec.server.address.get_or_insert_with(free);
+    reading.spec.management.address.get_or_insert_with(free);
+    begin(service, prepare::prepare(reading)?).await
+}
+
+/// A service at work.
+pub struct Running<C = ()> {
+    app: App<C>,
+    address: SocketAddr,
+    management: Management,
+    serving: Serving,
+    flushing: AbortHandle,
+    on_stop: Vec<Hook<C>>,
+    lines: Lines,
+    access_log: AccessLog,
+    delay: Duration,
+    limit: Duration,
+}
+
+/// Starts a service on the runtime that this is called on.
+async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> Result<Running<C>, StartError> {
+    let Prepared { spec, own, record, warnings: _, limits, tls } = prepared;
+    let Service { name, version, routes, public_routes, on_start, on_stop, checks, reloadable: _ } = service;
+    let access_log = AccessLog::open(sink(&spec.telemetry))
+        .map_err(|error| StartError::could_not("the access log cannot be opened", error))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (tallies, numbers, instruments) = (Tallies::default(), Numbers::new(), Instruments::new());
+    numbers.add(instruments.source());
+    numbers.add_tallies(tallies.clone());
+    numbers.add(lost_lines(&access_log));
+    let resource = Resource {
+        service: Arc::from(name),
+        version: Arc::from(version),
+        instance: Arc::from(instance()),
+        environment: record.profiles.first().map(|profile| Arc::from(profile.as_str())),
+        others: Vec::new(),
+    };
+    let ground = Ground { resource, clock: Arc::clone(&clock), tallies: tallies.clone(), numbers: numbers.source() };
+    let telemetry = Telemetry::start(&spec.telemetry, ground);
+    let exceptions = telemetry.exceptions();
+    exceptions.install_hook();
+    let health = Health::new(Handle::current(), Arc::clone(&clock), exceptions.clone());
+    numbers.add({
+        let health = health.clone();
+        Arc::new(move || health.families())
+    });
+    let record = Arc::new(ArcSwap::from_pointee(record));
+    let (config, metrics) = (ArcSwap::from_pointee(own), instruments.clone());
+    let app = App::of(Parts { name, config, health: health.clone(), telemetry: telemetry.clone(), metrics });
+    let shown = Shown {
+        name,
+        version,
+        record: Arc::clone(&record),
+        health: health.clone(),
+        telemetry: telemetry.clone(),
+        numbers,
+        since: clock.wall(),
+    };
+    let management = Management::start(&spec.management, shown).await?;
+    for (check, settings, make) in checks {
+        health.add(&check, settings, make(&app));
+    }
+    hooks::start(on_start, &app).await?;
+
+    let wanted = spec.server.address.as_ref().map_or("127.0.0.1:8080", |address| address.as_str());
+    let (listener, address) = server::bind(wanted)
+        .await
+        .map_err(|error| StartError::could_not(format_args!("server.address {wanted} cannot be bound"), error))?;
+    let lines = Lines::new(&access_log, Handle::current().metrics().num_workers());
+    let flushing = tokio::spawn(lines.clone().keep_flushing()).abort_handle();
+    let help = "Requests that were answered with a fault, by code.";
+    let observe = Arc::new(Observe {
+        lines: lines.clone(),
+        tracer: telemetry.tracer(),
+        exceptions,
+        requests: HttpServer::new(&instruments)
+            .map_err(|error| StartError::could_not("the numbers of requests", error))?,
+        faults: tallies.tally("gwanmun_faults_total", help, &["code"]),
+        formats: formats(&spec.telemetry),
+        sample: spec.telemetry.traces.sample.as_ref().map_or(0.0, |sample| sample.value),
+        body_bytes: limits.body_bytes,
+        timeout: limits.timeout,
+    });
+    let routes = observe::note_route(routes.merge(public_routes).with_state(app.clone()));
+    let serving = Server { listener, tls, limits, observe, routes }.start();
+    tracing::info!(event = "listening", listener = "server", address = %address, "listening");
+    health.set_process(Process::Ready);
+    tracing::info!(event = "ready", service = name, "ready");
+    let delay = time(spec.drain.delay.as_ref(), 0);
+    let limit = time(spec.drain.timeout.as_ref(), 30);
+    Ok(Running { app, address, management, serving, flushing, on_stop, lines, access_log, delay, limit })
+}
+
+/// The counter of lines that were lost.
+fn lost_lines(access_log: &AccessLog) -> Source {
+    let access_log = access_log.clone();
+    Arc::new(move || {
+        let lost = Value::Count(access_log.dropped().saturating_add(logs::dropped()));
+        vec![Family::counter("gwanmun_log_dropped_total", "Lines of the logs that were lost.", lost)]
+    })
+}
+
+impl<C: Configuration> Running<C> {
+    /// Where requests arrive.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where operators look.
+    pub fn management_address(&self) -> SocketAddr {
+        self.management.address
+    }
+
+    /// What handlers reach.
+    pub fn app(&self) -> &App<C> {
+        &self.app
+    }
+
+    /// Ends as after a signal: not ready, `drain.delay`, the rest of the requests, hooks, the last lines.
+    pub async fn stop(self) {
+        self.stop_unless(std::future::pending()).await;
+    }
+
+    /// The same; at once when `hurry` is ready.
+    async fn stop_unless(self, hurry: impl Future<Output = ()>) {
+        let Self { app, management, serving, flushing, on_stop, lines, access_log, delay, limit, .. } = self;
+        app.health().set_process(Process::Draining);
+        tracing::info!(event = "draining", delay_ms = millis(delay), timeout_ms = millis(limit), "draining");
+        let closer = serving.closer();
+        let orderly = async {
+            tokio::time::sleep(delay).await;
+            if serving.drain(limit).await.is_err() {
+                tracing::warn!(event = "drain-timeout", "requests were cut off at the end of drain.timeout");
+            }
+        };
+        tokio::select! {
+            () = orderly => {}
+            () = hurry => closer.close(),
+        }
+        hooks::stop(on_stop, &app).await;
+        flushing.abort();
+        lines.flush();
+        let telemetry = app.telemetry().clone();
+        // Both wait on their threads.
+        let _ = tokio::task::spawn_blocking(move || {
+            access_log.close();
+            telemetry.close(FAREWELL);
+        })
+        .await;
+        management.stop();
+    }
+}
+
+impl<C> fmt::Debug for Running<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Nobody may be there to read it.
+fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn init_logs(spec: &TelemetrySpec) {
+    logs::init(spec.logs.level.into(), spec.logs.format.into());
+    logs::apply(&spec.logs);
+}
+
+fn sink(spec: &TelemetrySpec) -> Sink {
+    match spec.access_log.as_ref().map(|sink| sink.as_str()) {
+        None | Some("stdout") => Sink::Stdout,
+        Some("off") => Sink::Off,
+        Some(path) => Sink::File(path.into()),
+    }
+}
+
+fn formats(spec: &TelemetrySpec) -> TraceFormats {
+    match &spec.traces.propagate {
+        None => TraceFormats::new([Propagation::W3c]),
+        Some(formats) => TraceFormats::new(formats.iter().map(|format| format.value)),
+    }
+}
+
+/// Tells replicas apart.
+fn instance() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
+    format!("{host}-{}", std::process::id())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,7 +9,7 @@ use gwanmun_telemetry::health::{Check, CheckSettings};
 
 use crate::app::App;
 use crate::config::Configuration;
-use crate::lifecycle;
+use crate::lifecycle::{self, Running, StartError};
 
 /// What went wrong in a hook.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
@@ -131,6 +131,15 @@ impl<C: Configuration> Service<C> {
     ) -> Self {
         self.checks.push((name.to_owned(), settings, Box::new(move |app| Box::new(check(app)))));
         self
+    }
+
+    /// Serves on the runtime that this is called on, without signals: for tests, and for who brings a `main` of its own.
+    /// `settings` is the text of an `application.yaml`; files, environment and arguments are not looked at.
+    ///
+    /// # Errors
+    /// The settings are at fault, a hook fails, or an address cannot be bound.
+    pub async fn start(self, settings: &str) -> Result<Running<C>, StartError> {
+        lifecycle::start_from(self, settings).await
     }
 
     /// Serves until a signal says stop; takes the process' arguments and environment. The exit code is 0 after a clean end,

@@ -7,6 +7,10 @@ use gwanmun_telemetry::spec::TelemetrySpec;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// The keys that may change while a service runs; `*` is any name. Others take effect at the next start.
+pub(crate) const RELOADABLE: &[&str] =
+    &["authorization", "clients.*.timeout", "telemetry.logs.level", "telemetry.logs.levels", "telemetry.traces.sample"];
+
 /// Every key that each service has.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -23,6 +27,18 @@ pub struct ServiceSpec {
     pub clients: BTreeMap<String, Spanned<ClientSpec>>,
     /// Logs, traces, metrics, exceptions.
     pub telemetry: TelemetrySpec,
+    /// How a service ends.
+    pub drain: DrainSpec,
+}
+
+/// How a service ends: not ready, a delay, no more connections, the rest of the requests.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct DrainSpec {
+    /// How long it goes on as before when it says that it is not ready (0 s).
+    pub delay: Option<Spanned<Timespan>>,
+    /// How long requests then have to end (30 s).
+    pub timeout: Option<Spanned<Timespan>>,
 }
 
 /// Where requests arrive.
@@ -33,8 +49,48 @@ pub struct ServerSpec {
     pub address: Option<Spanned<String>>,
     /// The largest body of a request (1 MiB).
     pub body_bytes: Option<Spanned<ByteSize>>,
-    /// How long a request may take (30 s).
+    /// How long a request may take until its answer begins (30 s).
     pub timeout: Option<Spanned<Timespan>>,
+    /// How long the head of a request may take to arrive, and a TLS handshake (10 s).
+    pub header_timeout: Option<Spanned<Timespan>>,
+    /// How long a connection may be without a request (75 s).
+    pub idle_timeout: Option<Spanned<Timespan>>,
+    /// The largest head of a request (32 KiB).
+    pub header_bytes: Option<Spanned<ByteSize>>,
+    /// The most header fields of a request over HTTP/1.1 (100).
+    pub header_count: Option<Spanned<usize>>,
+    /// The most connections at once (8000).
+    pub connections: Option<Spanned<usize>>,
+    /// The most requests at once on one connection of HTTP/2 (128).
+    pub streams: Option<Spanned<u32>>,
+    /// TLS; without it, cleartext.
+    pub tls: Option<ServerTlsSpec>,
+}
+
+/// TLS of the service's listener. The files are read anew when they change.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServerTlsSpec {
+    /// A PEM file with the certificate and what leads to its authority.
+    pub certificate: Spanned<String>,
+    /// A PEM file with its private key.
+    pub key: Spanned<String>,
+    /// A PEM file with the authorities of clients' certificates.
+    pub client_ca: Option<Spanned<String>>,
+    /// Whether clients must show a certificate (`required` where there is a `client-ca`).
+    pub client_auth: Option<Spanned<ClientAuth>>,
+}
+
+/// Whether clients must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAuth {
+    /// They are not asked.
+    None,
+    /// They may.
+    Optional,
+    /// They must.
+    Required,
 }
 
 /// Where operators look.
@@ -43,6 +99,8 @@ pub struct ServerSpec {
 pub struct ManagementSpec {
     /// `host:port` (`127.0.0.1:9901`).
     pub address: Option<Spanned<String>>,
+    /// `host:port` of a port that shows health only, for the platform.
+    pub probes: Option<Spanned<String>>,
     /// What `Authorization: Bearer` must carry to change something, such as the level of a logger.
     pub token: Option<Spanned<String>>,
 }

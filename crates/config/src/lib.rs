@@ -43,6 +43,8 @@ mod source;
 mod spanned;
 mod suggest;
 mod timespan;
+#[cfg(feature = "watch")]
+mod watch;
 mod yaml;
 
 pub use byte_size::ByteSize;
@@ -62,3 +64,5 @@ pub use source::{SourceId, Sources, Span};
 pub use spanned::Spanned;
 pub use suggest::did_you_mean;
 pub use timespan::Timespan;
+#[cfg(feature = "watch")]
+pub use watch::Watch;

@@ -71,6 +71,12 @@ impl Sources {
         self.source(id).map_or("", |source| &source.name)
     }
 
+    /// The first source of this name.
+    pub fn by_name(&self, name: &str) -> Option<SourceId> {
+        let at = self.sources.iter().position(|source| source.name == name)?;
+        u32::try_from(at).ok().map(SourceId)
+    }
+
     /// The whole text of a source; empty for [`Span::NOWHERE`].
     pub fn text(&self, id: SourceId) -> &str {
         self.source(id).map_or("", |source| &source.text)

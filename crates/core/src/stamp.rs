@@ -17,6 +17,13 @@ impl Stamp {
         Self::default()
     }
 
+    /// One moment as text, for who writes one seldom.
+    pub fn text(time: SystemTime) -> String {
+        let mut text = Vec::new();
+        Self::new().push(&mut text, time);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
     /// Appends `2026-01-02T03:04:05.678901Z`; moments before 1970 count as 1970.
     pub fn push(&mut self, out: &mut Vec<u8>, time: SystemTime) {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);

@@ -13,7 +13,6 @@ mod paint;
 mod schema;
 mod terminal;
 mod testing;
-mod watch;
 
 use std::process::ExitCode;
 

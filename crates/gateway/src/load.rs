@@ -7,8 +7,10 @@ use gwanmun_config::{
 };
 use gwanmun_filters::Registry;
 use gwanmun_proxy::{Catalog, Context, GatewaySpec, Lasting, Network, Plan, compile};
+use gwanmun_telemetry::health::Configured;
 
 use crate::advice::advise;
+use crate::management::COMPONENTS;
 use crate::terminal::{complain, stderr_style};
 use crate::testing::{Case, Known, cases};
 
@@ -24,6 +26,7 @@ pub(crate) struct Configuration {
     pub(crate) spec: GatewaySpec,
     pub(crate) tests: Vec<Case>,
     pub(crate) plan: Option<Plan>,
+    pub(crate) health: Configured,
     /// What it was read from.
     pub(crate) files: Files,
 }
@@ -102,11 +105,12 @@ fn compiled(
     let Context { sections, reader, .. } = context;
     Catalog::put_back(&mut document, sections);
     files.extend(reader.into_files());
+    let health = spec.health.configured(&COMPONENTS, &mut diagnostics);
     let known = Known::of(&document, diagnostics.is_incomplete());
     let tests = cases(&spec.tests, &known, &mut diagnostics);
     let plan = plan.filter(|_| !diagnostics.has_errors());
     diagnostics.sort();
-    Configuration { document, sources, diagnostics, spec, tests, plan, files }
+    Configuration { document, sources, diagnostics, spec, tests, plan, health, files }
 }
 
 #[cfg(test)]

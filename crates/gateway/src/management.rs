@@ -10,12 +10,14 @@ use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use gwanmun_filters::section::passport::{PassportOffice, PublishedKeys};
 use gwanmun_proxy::{Body, Plan, Response};
+use gwanmun_telemetry::health::{Audience, Health};
 use gwanmun_telemetry::metrics::Metrics;
 use gwanmun_telemetry::operators::Operators;
+use gwanmun_telemetry::pipeline::Telemetry;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,8 +25,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-pub(crate) use health::Readiness;
-use health::Reloads;
+pub(crate) use health::{COMPONENTS, GatewayHealth};
 
 use crate::load::Configuration;
 
@@ -41,11 +42,11 @@ pub(crate) struct Management {
 /// What is shown.
 pub(crate) struct State {
     metrics: Metrics,
-    readiness: std::cell::Cell<Readiness>,
+    health: Health,
+    telemetry: Telemetry,
     /// The configuration as JSON, secrets masked.
     configuration: RefCell<String>,
     plan: RefCell<Option<PlanInForce>>,
-    reloads: RefCell<Reloads>,
     operators: RefCell<Operators>,
 }
 
@@ -64,7 +65,12 @@ enum Shows {
 
 impl Management {
     /// Binds the ports.
-    pub(crate) async fn bind(configuration: &Configuration, metrics: Metrics) -> Result<Self, BindError> {
+    pub(crate) async fn bind(
+        configuration: &Configuration,
+        metrics: Metrics,
+        health: Health,
+        telemetry: Telemetry,
+    ) -> Result<Self, BindError> {
         let spec = &configuration.spec.management;
         let listener = TcpListener::bind(spec.address.as_str()).await.map_err(|error| {
             BindError(format!("management.address {} cannot be bound", spec.address.as_str()), error)
@@ -77,10 +83,10 @@ impl Management {
         };
         let state = State {
             metrics,
-            readiness: std::cell::Cell::new(Readiness::Starting),
+            health,
+            telemetry,
             configuration: RefCell::new(pages::configuration(&configuration.document)),
             plan: RefCell::new(None),
-            reloads: RefCell::new(Reloads::begin(SystemTime::now())),
             operators: RefCell::new(operators(configuration)),
         };
         Ok(Self { listener: RefCell::new(Some(listener)), probes: RefCell::new(probes), state: Rc::new(state) })
@@ -100,21 +106,10 @@ impl Management {
         }
     }
 
-    /// Says whether requests are welcome.
-    pub(crate) fn set_ready(&self, readiness: Readiness) {
-        self.state.readiness.set(readiness);
-    }
-
-    /// Another configuration has been in force since `now`.
-    pub(crate) fn taken_over(&self, configuration: &Configuration, now: SystemTime) {
+    /// Another configuration is in force.
+    pub(crate) fn taken_over(&self, configuration: &Configuration) {
         *self.state.configuration.borrow_mut() = pages::configuration(&configuration.document);
-        *self.state.reloads.borrow_mut() = Reloads::begin(now);
         *self.state.operators.borrow_mut() = operators(configuration);
-    }
-
-    /// Another configuration could not be taken over.
-    pub(crate) fn not_taken_over(&self, reason: String, now: SystemTime) {
-        self.state.reloads.borrow_mut().failed(reason, now);
     }
 }
 
@@ -156,16 +151,15 @@ async fn answer(state: &State, shows: Shows, request: Request<Incoming>) -> Resp
         return response;
     }
     let path = request.uri().path();
-    let health = {
-        let reloads = state.reloads.borrow();
-        let details = (shows == Shows::Everything).then_some(&*reloads);
-        health::page(path, state.readiness.get(), details)
-    };
-    if let Some((status, body)) = health {
-        return json(status, body);
+    let audience = if shows == Shows::Everything { Audience::Operators } else { Audience::Platform };
+    if let Some((status, body)) = state.health.page(path, audience) {
+        return json(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), body);
     }
     if shows == Shows::HealthOnly {
         return not_found();
+    }
+    if let Some((status, body)) = state.telemetry.exceptions().answer(path) {
+        return json(status, body);
     }
     let plan = state.plan.borrow().as_ref().map(|plan| plan());
     match (path, plan) {

@@ -20,6 +20,7 @@ use crate::h1::fields::{self, Hosts};
 use crate::path::PathPolicy;
 use crate::plan::{Limits, Plan};
 use crate::record::Record;
+use crate::steps::Steps;
 use gwanmun_telemetry::trace::Caller;
 
 pub(crate) use host::is_host;
@@ -108,6 +109,10 @@ pub(crate) fn exchange_of(
     let mut record = Record::begin(trace);
     record.sanitized = sanitized;
     record.linked_trace = if trusted { None } else { caller.trace() };
+    if trace.sampled && plan.sends_spans {
+        let parent = if trusted { caller.trace() } else { None };
+        record.steps = Some(Box::new(Steps::below(parent.map(|caller| caller.span_id))));
+    }
     let mut exchange =
         Exchange::new(Rc::clone(connection), client.address, host.ok().flatten(), request, record, fastrand::u64(..));
     exchange.trusted = trusted;

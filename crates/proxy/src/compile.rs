@@ -68,11 +68,8 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
     let trusted_proxies = trusted_proxies(&spec.trusted_proxies, diagnostics);
     let internal_headers = internal_headers(&spec.internal_headers, diagnostics);
     let known_headers = known_headers(&spec.headers.keep, diagnostics);
-    let propagation = propagation(spec, diagnostics);
-    let sample = sample(spec, diagnostics);
+    spec.telemetry.check(diagnostics);
     check_workers(spec, diagnostics);
-    check_access_log(spec, diagnostics);
-    gwanmun_telemetry::logs::check(&spec.telemetry.logs, diagnostics);
     Operators::check(spec.management.token.as_ref(), diagnostics);
     let mut upstreams = upstreams::compile(&spec.upstreams, context, diagnostics);
 
@@ -101,8 +98,9 @@ pub fn compile(spec: &GatewaySpec, context: &Context<'_>, diagnostics: &mut Diag
         internal_headers: Arc::new(internal_headers),
         paths: PathPolicy::new(spec.paths),
         known_headers,
-        propagation,
-        sample,
+        propagation: propagation(spec),
+        sample: spec.telemetry.traces.sample.as_ref().map_or(0.0, |sample| sample.value),
+        sends_spans: spec.telemetry.traces.are_sent(),
         clock: Arc::clone(&context.clock),
         sections,
         default_tls: OnceLock::new(),
@@ -189,24 +187,11 @@ fn known_headers(kept: &[Spanned<String>], diagnostics: &mut Diagnostics) -> Kno
     known
 }
 
-fn propagation(spec: &GatewaySpec, diagnostics: &mut Diagnostics) -> TraceFormats {
-    let Some(formats) = &spec.telemetry.traces.propagate else { return TraceFormats::new([Propagation::W3c]) };
-    for (place, format) in formats.iter().enumerate() {
-        if let Some(first) = formats.iter().take(place).find(|earlier| earlier.value == format.value) {
-            diagnostics.push(
-                Diagnostic::error("a format stands here twice", format.span).with_related(first.span, "the first one"),
-            );
-        }
+fn propagation(spec: &GatewaySpec) -> TraceFormats {
+    match &spec.telemetry.traces.propagate {
+        None => TraceFormats::new([Propagation::W3c]),
+        Some(formats) => TraceFormats::new(formats.iter().map(|format| format.value)),
     }
-    TraceFormats::new(formats.iter().map(|format| format.value))
-}
-
-fn sample(spec: &GatewaySpec, diagnostics: &mut Diagnostics) -> f64 {
-    let Some(sample) = &spec.telemetry.traces.sample else { return 0.0 };
-    if !(0.0..=1.0).contains(&sample.value) {
-        diagnostics.push(Diagnostic::error(format!("found {}, wanted a share from 0 to 1", sample.value), sample.span));
-    }
-    sample.value
 }
 
 fn check_workers(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
@@ -217,20 +202,4 @@ fn check_workers(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
                 .with_hint("without `workers` there are as many as cores"),
         );
     }
-}
-
-/// A bare word would become the name of a file, and is rarely meant so.
-fn check_access_log(spec: &GatewaySpec, diagnostics: &mut Diagnostics) {
-    let Some(sink) = &spec.telemetry.access_log else { return };
-    if matches!(sink.as_str(), "stdout" | "off") || sink.contains(['/', '.']) {
-        return;
-    }
-    let hint = match did_you_mean(sink, ["stdout", "off"].into_iter()) {
-        Some(close) => format!("did you mean '{close}'?"),
-        None => format!("known words: stdout, off; a file called so is written ./{}", sink.value),
-    };
-    diagnostics.push(
-        Diagnostic::error(format!("found '{}', wanted stdout, off, or the path of a file", sink.value), sink.span)
-            .with_hint(hint),
-    );
 }

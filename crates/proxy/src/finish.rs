@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::access::Entry;
+use gwanmun_telemetry::exceptions::{Exception, Exceptions, Panicked};
 use gwanmun_telemetry::metrics::InFlight;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
+use crate::steps::{self, Ended};
 use crate::worker::{Worker, WorkerPlan};
 
 /// What the record says of a client that left before it had an answer: a status nobody is sent, as nginx has it.
@@ -46,6 +48,19 @@ impl Finish {
         Rc::clone(&self.plan)
     }
 
+    /// The exchange, and where it goes if it panics.
+    pub(crate) fn parts(&mut self) -> (&mut Exchange, &Exceptions) {
+        (&mut self.exchange, self.worker.exceptions())
+    }
+
+    /// The exchange panicked. What that says goes no further than to who looks after the gateway.
+    pub(crate) fn panicked(&self, panicked: Panicked) {
+        drop(match &self.exchange.route {
+            Some(route) => panicked.during(&**route),
+            None => panicked,
+        });
+    }
+
     /// There is an answer; what was kept of the request is not needed any more.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status);
@@ -80,15 +95,27 @@ impl Drop for Finish {
         if let Some(code) = record.fault {
             metrics.fault(code, record.fault_reason);
         }
+        if let Some(mistake) = &record.mistake {
+            let mut exception = Exception::new("internal", &**mistake);
+            exception.trace = Some(record.trace);
+            exception.transaction = self.exchange.route.as_deref().map(str::to_owned);
+            self.worker.exceptions().capture(exception);
+        }
         if !record.sanitized.is_nothing() {
             metrics.sanitized(record.sanitized);
+        }
+        let route = record.route.and_then(|index| self.plan.plan.routes.get(index)).map(|route| &*route.id);
+        let user_agent = self.began.user_agent.as_ref().map(HeaderValue::as_bytes);
+        if let Some(steps) = &record.steps {
+            let (exchange, method) = (&self.exchange, &self.began.method);
+            let ended = Ended { exchange, method, user_agent, route, status, duration };
+            steps::tell(steps, &ended, &self.worker.shared.tracer);
         }
         if self.worker.log_is_off() {
             return;
         }
         let linked_trace_id = record.linked_trace.map(|trace| trace.trace_id_hex());
         let (trace_id, span_id) = (record.trace.trace_id_hex(), record.trace.span_id_hex());
-        let route = record.route.and_then(|index| self.plan.plan.routes.get(index));
         self.worker.log(&Entry {
             time: record.time,
             trace_id: &trace_id,
@@ -99,7 +126,7 @@ impl Drop for Finish {
             method: self.began.method.as_str(),
             host: self.exchange.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default(),
             path: self.exchange.original.path().as_bytes(),
-            route: route.map(|route| &*route.id),
+            route,
             upstream: record.upstream.as_deref(),
             endpoint: record.endpoint.as_deref(),
             status,
@@ -110,7 +137,7 @@ impl Drop for Finish {
             bytes_in: self.began.received.get(),
             bytes_out: self.bytes_out,
             principal: self.exchange.principal.as_ref().map(|principal| principal.subject.as_str()),
-            user_agent: self.began.user_agent.as_ref().map(HeaderValue::as_bytes),
+            user_agent,
             sanitized: record.sanitized,
             linked_trace_id: linked_trace_id.as_deref(),
         });

@@ -206,7 +206,7 @@ pub(crate) fn prepare_lines(exchange: &mut Exchange) -> OwnLines {
         return OwnLines::default();
     }
     let fixed = of_host(exchange.connection.forwarding(), exchange).lines;
-    OwnLines { fixed: Some(fixed), traceparent: Some(exchange.record.trace.traceparent()) }
+    OwnLines { fixed: Some(fixed), traceparent: Some(exchange.record.outgoing().traceparent()) }
 }
 
 /// Sets the forwarding fields and the trace of a request that is about to leave.
@@ -236,7 +236,7 @@ pub(crate) fn prepare(exchange: &mut Exchange) {
     if let Some(Ok(prefix)) = prefix.map(HeaderValue::try_from) {
         append_with(headers, X_FORWARDED_PREFIX, &prefix, "");
     }
-    exchange.trace_formats.tell(&exchange.record.trace, headers);
+    exchange.trace_formats.tell(exchange.record.outgoing(), headers);
 }
 
 /// Adds to a list that an earlier proxy began.

@@ -48,6 +48,8 @@ pub struct Plan {
     pub propagation: TraceFormats,
     /// The share of traces begun here that are marked as sampled.
     pub sample: f64,
+    /// Whether spans of sampled requests go anywhere.
+    pub sends_spans: bool,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What belongs to filters and has a key of its own in the configuration.

@@ -7,6 +7,8 @@ use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::sanitized::Sanitized;
 use gwanmun_telemetry::trace::TraceContext;
 
+use crate::steps::Steps;
+
 /// Collected while the exchange goes on; written once, at its end.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -31,8 +33,12 @@ pub struct Record {
     pub fault: Option<Code>,
     /// What exactly went wrong, where that is known.
     pub fault_reason: Option<Reason>,
+    /// What we did wrong ourselves, for who looks after the gateway.
+    pub mistake: Option<Box<str>>,
     /// From the first byte to the upstream until the head of its answer.
     pub upstream_duration: Option<Duration>,
+    /// What it will tell as spans, if it is sampled and they go anywhere.
+    pub(crate) steps: Option<Box<Steps>>,
 }
 
 impl Record {
@@ -49,12 +55,19 @@ impl Record {
             endpoint: None,
             fault: None,
             fault_reason: None,
+            mistake: None,
             upstream_duration: None,
+            steps: None,
         }
     }
+
     /// Notes what went wrong; of several faults the last counts.
     pub fn failed(&mut self, fault: &Fault) {
         self.fault = Some(fault.code());
         self.fault_reason = fault.reason();
+        // A panic has been told already.
+        if fault.code() == Code::Internal && fault.reason() != Some(Reason::Panicked) {
+            self.mistake = Some(fault.detail().into());
+        }
     }
 }

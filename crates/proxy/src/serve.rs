@@ -4,9 +4,12 @@ mod http1;
 mod http2;
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
-use gwanmun_core::Fault;
+use gwanmun_core::{Code, Fault, Reason};
 use gwanmun_telemetry::scope;
 use gwanmun_telemetry::trace::TraceContext;
 use http::uri::PathAndQuery;
@@ -128,15 +131,35 @@ fn begin(
 /// Takes a request through the filters to its upstream, if it was let in.
 async fn respond(finish: &mut Finish, admitted: Result<(), Fault>) -> Answered {
     let plan = finish.plan();
-    // Whatever is logged meanwhile tells this trace.
-    let trace = finish.exchange.record.trace;
-    let response = scope::within(trace, async {
-        match admitted {
-            Ok(()) => handle(&plan.plan, &mut finish.exchange, &*plan, &mut Unwatched).await,
-            Err(fault) => reply::to_fault(&mut finish.exchange, &fault),
+    let response = match admitted {
+        Ok(()) => {
+            let trace = finish.exchange.record.trace;
+            let (exchange, exceptions) = finish.parts();
+            let mut unwatched = Unwatched;
+            let caught = {
+                let mut handling = pin!(handle(&plan.plan, exchange, &*plan, &mut unwatched));
+                // What a filter does wrong costs its request, and nobody else's.
+                poll_fn(|cx| {
+                    let _working = scope::enter(Some(trace));
+                    match exceptions.catch(|| handling.as_mut().poll(cx)) {
+                        Ok(polled) => polled.map(Ok),
+                        Err(panicked) => Poll::Ready(Err(panicked)),
+                    }
+                })
+                .await
+            };
+            match caught {
+                Ok(response) => response,
+                Err(panicked) => {
+                    finish.panicked(panicked);
+                    let fault = Fault::new(Code::Internal, "a part of the gateway panicked").because(Reason::Panicked);
+                    reply::to_fault(&mut finish.exchange, &fault)
+                }
+            }
         }
-    });
-    answered(response.await, finish)
+        Err(fault) => reply::to_fault(&mut finish.exchange, &fault),
+    };
+    answered(response, finish)
 }
 
 /// A request that could not be read is answered and recorded all the same.

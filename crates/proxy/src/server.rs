@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use gwanmun_telemetry::access::AccessLog;
+use gwanmun_telemetry::exceptions::Exceptions;
 use gwanmun_telemetry::metrics::Metrics;
-use tokio::runtime::{Builder, LocalOptions};
+use gwanmun_telemetry::tracer::Tracer;
+use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -25,6 +27,21 @@ pub(crate) struct Shared {
     pub(crate) plan: ArcSwap<Plan>,
     pub(crate) metrics: Metrics,
     pub(crate) access_log: AccessLog,
+    pub(crate) exceptions: Exceptions,
+    pub(crate) tracer: Tracer,
+}
+
+/// Where a gateway tells what it does.
+#[derive(Debug, Clone)]
+pub struct Tellers {
+    /// Numbers.
+    pub metrics: Metrics,
+    /// A line per request.
+    pub access_log: AccessLog,
+    /// Panics and other mistakes of our own.
+    pub exceptions: Exceptions,
+    /// Spans of sampled requests.
+    pub tracer: Tracer,
 }
 
 /// A running gateway. Dropped, it stops at once.
@@ -76,11 +93,12 @@ impl Server {
     ///
     /// # Errors
     /// A listener that cannot be bound, a thread that cannot be started.
-    pub fn start(mut plan: Plan, workers: usize, metrics: Metrics, access_log: AccessLog) -> Result<Self, StartError> {
+    pub fn start(mut plan: Plan, workers: usize, tellers: Tellers) -> Result<Self, StartError> {
         let workers = workers.max(1);
         let bound = Bound::of(&plan.listeners, &[], &[], workers)?;
         plan.label(bound.names(&[]));
-        let shared = Arc::new(Shared { plan: ArcSwap::from_pointee(plan), metrics, access_log });
+        let Tellers { metrics, access_log, exceptions, tracer } = tellers;
+        let shared = Arc::new(Shared { plan: ArcSwap::from_pointee(plan), metrics, access_log, exceptions, tracer });
         let (orders, given) = watch::channel(Orders { phase: Phase::Serve, listeners: bound.listeners.into() });
         let mut server = Self { shared, threads: Vec::new(), orders, leaving: Vec::new(), retired: Vec::new() };
         for number in 0..workers {
@@ -192,6 +210,7 @@ fn tell_of(bound: &BoundListener) {
 fn run(shared: &Arc<Shared>, number: usize, mut orders: watch::Receiver<Orders>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().event_interval(61).build_local(LocalOptions::default())?;
     runtime.block_on(async {
+        shared.metrics.runtimes().add(&format!("worker-{number}"), &Handle::current());
         let worker = Worker::new(Arc::clone(shared));
         let mut doorways = JoinSet::new();
         let house = tokio::task::spawn_local({

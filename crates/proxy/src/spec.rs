@@ -11,7 +11,7 @@ use gwanmun_config::{Piece, Spanned, Timespan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-pub use gwanmun_telemetry::spec::TelemetrySpec;
+pub use gwanmun_telemetry::spec::{HealthSpec, TelemetrySpec};
 
 pub use door::{Backslash, ControlCharacters, DuplicateSlashes, EncodedSlash, HeadersSpec, PathParameters, PathsSpec};
 pub use listener::{CertificateSpec, ClientAuth, Http2LimitsSpec, LimitsSpec, ListenerSpec, ListenerTlsSpec};
@@ -44,6 +44,8 @@ pub struct GatewaySpec {
     pub limits: LimitsSpec,
     /// Logs and metrics.
     pub telemetry: TelemetrySpec,
+    /// Checks behind `/health`, and which of them count for readiness.
+    pub health: HealthSpec,
     /// How the gateway stops.
     pub drain: DrainSpec,
     /// Where a request carries the version of the API it wants; the predicate `version` reads it.

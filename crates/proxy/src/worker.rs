@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use gwanmun_core::{Code, Fault};
 use gwanmun_telemetry::access::{AccessBuffer, Entry, Pushed};
+use gwanmun_telemetry::exceptions::Exceptions;
 use gwanmun_telemetry::metrics::WorkerMetrics;
 use http::Uri;
 
@@ -90,6 +91,11 @@ impl Worker {
             *current = Rc::new(next);
         }
         Rc::clone(&current)
+    }
+
+    /// Where panics and other mistakes of our own go.
+    pub(crate) fn exceptions(&self) -> &Exceptions {
+        &self.shared.exceptions
     }
 
     pub(crate) fn log_is_off(&self) -> bool {

@@ -2,41 +2,58 @@
 //! remembered, in the groups liveness, readiness and startup. A page shows what is remembered: it runs nothing and never
 //! waits, so a check that hangs harms nobody who asks.
 
+mod aside;
 mod check;
+mod collectors;
+mod configured;
+mod disk;
+mod http;
 mod numbers;
 mod outcome;
 mod page;
+mod probe;
+mod tcp;
+mod transaction;
 mod watched;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use gwanmun_client::Outbound;
 use gwanmun_core::{Clock, SystemClock};
 use tokio::runtime::Handle;
 
-use self::watched::Watched;
+use self::watched::{Looking, Origin, Surroundings, Watched};
 use crate::exceptions::Exceptions;
 use crate::metrics::Family;
 
 pub use self::check::{Check, CheckSettings, FromFn, from_fn};
+pub use self::collectors::CollectorsCheck;
+pub use self::configured::Configured;
+pub use self::disk::{DiskCheck, Free};
+pub use self::http::HttpCheck;
 pub use self::outcome::{Outcome, Status};
+pub use self::probe::Probe;
+pub use self::tcp::TcpCheck;
+pub use self::transaction::TransactionCheck;
 
 /// All checks of the process. Clones are the same.
 #[derive(Clone)]
 pub struct Health(Arc<Shared>);
 
 struct Shared {
-    /// Where checks run; where there is none, on the runtime of who adds them.
-    runtime: Option<Handle>,
-    clock: Arc<dyn Clock>,
-    exceptions: Exceptions,
+    around: Surroundings,
     process: Mutex<Process>,
     /// Whether all that belongs to the start was up once.
     started: AtomicBool,
-    components: Mutex<BTreeMap<Arc<str>, Watched>>,
+    configured: Mutex<Arc<Configured>>,
+    components: Mutex<Components>,
 }
+
+type Components = BTreeMap<Arc<str>, Watched>;
 
 /// Where the process stands in its life; a part of readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,29 +82,61 @@ impl Health {
         Self::of(Some(runtime), clock, exceptions)
     }
 
-    /// Adds a check, which runs from now on; one of the same name is replaced.
+    /// Adds a check, which runs from now on, with `settings` unless the configuration says otherwise; one of the same name
+    /// is replaced. One that is added to a process at work counts from its first answer on.
     pub fn add(&self, name: &str, settings: CheckSettings, check: impl Check) {
-        let name: Arc<str> = name.into();
-        let runtime = self.0.runtime.clone().or_else(|| Handle::try_current().ok());
-        let surroundings = (Arc::clone(&self.0.clock), self.0.exceptions.clone());
-        let watched = Watched::start(&name, settings, Arc::new(check), surroundings, runtime.as_ref());
-        self.components().insert(name, watched);
+        let in_force = self.configured().settings(name, settings);
+        self.watch(&mut self.components(), name, Arc::new(check), in_force, Origin::Code(settings));
+    }
+
+    /// Does from now on what the configuration says; calls are made on `outbound`. What has not changed goes on
+    /// undisturbed, and what was found is remembered.
+    pub fn follow(&self, configured: Configured, outbound: &Outbound) {
+        let configured = Arc::new(configured);
+        *self.0.configured.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&configured);
+        let targets: BTreeMap<_, _> = configured.targets().map(|(name, ..)| (name, ())).collect();
+        let mut components = self.components();
+        components.retain(|name, watched| match watched.looking().map(|looking| &looking.origin) {
+            Some(Origin::Configuration(_)) => targets.contains_key(&**name),
+            Some(Origin::Code(_)) | None => true,
+        });
+        let mut changed = Vec::new();
+        for (name, watched) in &*components {
+            let Some(Looking { origin: Origin::Code(wanted), settings, check, .. }) = watched.looking() else {
+                continue;
+            };
+            let in_force = configured.settings(name, *wanted);
+            if in_force != *settings {
+                changed.push((Arc::clone(name), Arc::clone(check), in_force, Origin::Code(*wanted)));
+            }
+        }
+        for (name, target, settings) in configured.targets() {
+            let origin = Origin::Configuration(target.clone());
+            match components.get(name).map(Watched::looking) {
+                Some(None | Some(Looking { origin: Origin::Code(_), .. })) => {}
+                Some(Some(looking)) if looking.origin == origin && looking.settings == settings => {}
+                _ => changed.push((name.into(), target.check(outbound, name, settings.timeout), settings, origin)),
+            }
+        }
+        for (name, check, settings, origin) in changed {
+            self.watch(&mut components, &name, check, settings, origin);
+        }
     }
 
     /// Shows what is known without looking: a component that is no check and counts for no group but the whole.
     pub fn tell(&self, name: &str, outcome: Outcome) {
-        let mut components = self.components();
-        let (name, told) = match components.get_key_value(name) {
-            Some((name, watched)) if watched.is_told() => (Arc::clone(name), watched.clone()),
-            _ => {
-                let name: Arc<str> = name.into();
-                let told = Watched::told();
-                components.insert(Arc::clone(&name), told.clone());
-                (name, told)
+        let told = {
+            let mut components = self.components();
+            match components.get(name) {
+                Some(watched) if watched.looking().is_none() => watched.clone(),
+                _ => {
+                    let told = Watched::told();
+                    components.insert(name.into(), told.clone());
+                    told
+                }
             }
         };
-        drop(components);
-        told.note(&name, outcome, std::time::Duration::ZERO, self.0.clock.wall());
+        told.note(name, outcome, Duration::ZERO, self.0.around.clock.wall());
     }
 
     /// Ends the check or forgets the component of this name.
@@ -119,25 +168,43 @@ impl Health {
 
     fn of(runtime: Option<Handle>, clock: Arc<dyn Clock>, exceptions: Exceptions) -> Self {
         Self(Arc::new(Shared {
-            runtime,
-            clock,
-            exceptions,
+            around: Surroundings { runtime, clock, exceptions },
             process: Mutex::new(Process::Starting),
             started: AtomicBool::new(false),
+            configured: Mutex::default(),
             components: Mutex::default(),
         }))
+    }
+
+    fn watch(
+        &self,
+        components: &mut Components,
+        name: &str,
+        check: Arc<dyn Check>,
+        settings: CheckSettings,
+        origin: Origin,
+    ) {
+        let name: Arc<str> = name.into();
+        let before = components.get(&name).filter(|before| before.looking().is_some());
+        let looking = Looking { check, settings, origin, is_awaited: self.process() == Process::Starting };
+        let watched = Watched::start(&name, looking, before, &self.0.around);
+        components.insert(name, watched);
+    }
+
+    fn configured(&self) -> Arc<Configured> {
+        Arc::clone(&self.0.configured.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn process(&self) -> Process {
         *self.0.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn components(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Watched>> {
+    fn components(&self) -> MutexGuard<'_, Components> {
         self.0.components.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the process has got through its start; true for ever once it is.
-    fn has_started(&self, components: &BTreeMap<Arc<str>, Watched>) -> bool {
+    fn has_started(&self, components: &Components) -> bool {
         if self.0.started.load(Ordering::Relaxed) {
             return true;
         }

@@ -8,6 +8,8 @@ mod family;
 mod http;
 mod instruments;
 mod numbers;
+mod process;
+mod runtimes;
 mod series;
 mod text;
 mod totals;
@@ -26,6 +28,9 @@ pub use instruments::{
     Counter, CounterCell, Gauge, GaugeCell, Histogram, HistogramCell, Instruments, InvalidInstrument,
 };
 pub use numbers::Numbers;
+pub(crate) use process::process_start;
+pub use process::{gateway_build, process, service_build};
+pub use runtimes::Runtimes;
 pub use worker::{ConnectionState, InFlight, Refusal, UpstreamConnection, WorkerMetrics};
 
 use totals::Totals;
@@ -69,6 +74,7 @@ pub enum Reload {
 #[derive(Clone, Default)]
 pub struct Metrics {
     shared: Arc<Shared>,
+    runtimes: Runtimes,
     others: Numbers,
 }
 
@@ -146,6 +152,11 @@ impl Metrics {
         self.others.add(source);
     }
 
+    /// The runtimes that are shown.
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.runtimes
+    }
+
     /// Everything. With thousands of busy routes this takes milliseconds: not for a worker's thread.
     pub fn families(&self) -> Vec<Family> {
         let (totals, dropped) = {
@@ -158,6 +169,7 @@ impl Metrics {
             (totals, registry.dropped.iter().map(|source| source()).sum())
         };
         let mut families = families::of(totals, &self.shared.reloads, dropped);
+        families.extend(self.runtimes.families());
         families.extend(self.others.families());
         family::merged(families)
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::trace::TraceContext;
+use crate::trace::{HexId, TraceContext};
 
 /// One step of a trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,13 @@ pub struct Span {
     pub error: Option<Cow<'static, str>>,
     /// OpenTelemetry's semantic conventions for HTTP, and what business code adds.
     pub attributes: Vec<(Cow<'static, str>, Attribute)>,
+}
+
+impl Span {
+    /// The parent's id as 16 lower-case hex digits.
+    pub fn parent_hex(&self) -> Option<HexId<16>> {
+        self.parent.map(|span_id| TraceContext { span_id, ..self.context }.span_id_hex())
+    }
 }
 
 /// Whose side of a call a span is.

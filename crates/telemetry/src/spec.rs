@@ -1,10 +1,15 @@
 //! The section `telemetry` as people write it, for the gateway and for services alike.
 
+mod check;
+mod health;
+
 use std::collections::BTreeMap;
 
 use gwanmun_config::{Spanned, Timespan};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use health::{CheckSpec, HealthSpec, PrivateText, StepSpec};
 
 /// What is told about the process, and where.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -89,6 +94,13 @@ pub struct TracesSpec {
     pub propagate: Option<Vec<Spanned<Propagation>>>,
 }
 
+impl TracesSpec {
+    /// Whether spans go anywhere.
+    pub fn are_sent(&self) -> bool {
+        [&self.otlp, &self.zipkin].into_iter().flatten().any(|url| !url.is_empty())
+    }
+}
+
 /// A format of trace context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -130,4 +142,8 @@ pub struct MetricsSpec {
 pub struct ExceptionsSpec {
     /// The DSN of a tracker that speaks Sentry's protocol: `https://KEY@host/PROJECT`. Empty is none.
     pub dsn: Option<Spanned<String>>,
+    /// What the tracker calls the environment: the first profile, where nothing is said.
+    pub environment: Option<Spanned<String>>,
+    /// How often the tracker is told of the same kind (60 s).
+    pub every: Option<Spanned<Timespan>>,
 }

@@ -61,7 +61,7 @@ impl Message {
     }
 
     /// A request that a server of ours gets; `None` where it breaks off.
-    pub(crate) async fn received(request: Request<Incoming>) -> Option<Self> {
+    pub async fn received(request: Request<Incoming>) -> Option<Self> {
         let (head, incoming) = request.into_parts();
         let target = head.uri.path_and_query().map_or(head.uri.to_string(), ToString::to_string);
         let (body, trailers) = body::collect(incoming).await.ok()?;

@@ -60,6 +60,8 @@ pub(super) fn decode<C: Configuration>(name: &str, section: Option<Entry>, diagn
     let before = diagnostics.iter().count();
     let own = match &section {
         Some(entry) => decode_strictly(&entry.node, diagnostics),
+        // It may well be in what could not be read.
+        None if diagnostics.is_incomplete() => None,
         None => decode_strictly(&Node::new(Value::Null, Span::NOWHERE), diagnostics),
     };
     diagnostics.amend_since(before, |mistake| {

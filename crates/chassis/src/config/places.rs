@@ -40,6 +40,10 @@ pub(super) fn gather(start: &Start) -> (Layers, Vec<String>) {
     for place in ORDER {
         match place {
             Place::Files => {
+                if let Some(text) = &start.text {
+                    layers.text(FILE, text);
+                    continue;
+                }
                 for path in paths(start) {
                     if start.files.is_empty() {
                         layers.file_if_there(&path);

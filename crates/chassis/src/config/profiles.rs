@@ -15,6 +15,9 @@ pub(super) type Profile = Spanned<String>;
 
 /// The active profiles in their order. `layers` are the files that every profile has.
 pub(super) fn active(start: &Start, layers: &mut Layers) -> Vec<Profile> {
+    if let Some(pinned) = &start.pinned {
+        return pinned.iter().cloned().map(Profile::from).collect();
+    }
     let said = match (&start.profiles, start.environment().variable(VARIABLE)) {
         (Some(names), _) => named(names, "command line", &format!("--profile={names}"), layers),
         (None, Some(names)) if !names.trim().is_empty() => {

@@ -42,8 +42,12 @@ pub(crate) struct Start {
     pub(super) files: Vec<PathBuf>,
     /// What `--profile` said.
     pub(super) profiles: Option<String>,
+    /// What is active whatever is said, since it was when the process started.
+    pub(super) pinned: Option<Vec<String>>,
     /// `--a.b-c=value`.
     pub(super) arguments: Vec<String>,
+    /// In place of any file.
+    pub(super) text: Option<String>,
     environment: Environment,
     folder: PathBuf,
 }
@@ -128,6 +132,17 @@ fn unknown(argument: &str) -> Ended {
 }
 
 impl Start {
+    /// From the text of an `application.yaml` and from nothing else.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self { text: Some(text.to_owned()), ..Self::default() }
+    }
+
+    /// The same with these profiles for good.
+    pub(super) fn with_profiles(mut self, profiles: Vec<String>) -> Self {
+        self.pinned = Some(profiles);
+        self
+    }
+
     /// What `${NAME}` is looked up in, and `GWANMUN__…`.
     pub(crate) fn environment(&self) -> &Environment {
         &self.environment

@@ -57,7 +57,9 @@ fn mistakes(files: &[(&str, &str)], pairs: &[(&str, &str)], arguments: &[&str]) 
 fn without_anything_all_is_as_the_code_has_it() {
     let settings = settled(&[], &[], &[]);
     assert_eq!(settings.own, Orders::default());
-    assert!(settings.spec.server.address.is_none() && settings.profiles.is_empty() && settings.warnings.is_empty());
+    assert!(
+        settings.spec.server.address.is_none() && settings.record.profiles.is_empty() && settings.warnings.is_empty()
+    );
 }
 
 #[test]
@@ -82,18 +84,18 @@ fn each_layer_is_stronger_than_those_before_it() {
         let settings = settled(&files, &pairs, &arguments);
         let expected = ["", layers[0], layers[1], layers[2], layers[3], layers[4], "environment", "argument"];
         assert_eq!(settings.own.greeting, expected[strongest]);
-        assert_eq!(settings.profiles, ["a", "b"]);
+        assert_eq!(settings.record.profiles, ["a", "b"]);
     }
 }
 
 #[test]
 fn profiles_come_from_the_argument_else_the_environment_else_the_file() {
     let files = [("application.yaml", "profiles: [a, b]"), ("application-a.yaml", ""), ("application-b.yaml", "")];
-    assert_eq!(settled(&files, &[], &[]).profiles, ["a", "b"]);
-    assert_eq!(settled(&files, &[("GWANMUN_PROFILE", "b")], &[]).profiles, ["b"]);
-    assert_eq!(settled(&files, &[("GWANMUN_PROFILE", "b")], &["--profile", "a"]).profiles, ["a"]);
-    assert_eq!(settled(&files, &[("GWANMUN_PROFILE", "")], &[]).profiles, ["a", "b"]);
-    assert_eq!(settled(&[("application.yaml", "profiles: a")], &[], &[]).profiles, ["a"]);
+    assert_eq!(settled(&files, &[], &[]).record.profiles, ["a", "b"]);
+    assert_eq!(settled(&files, &[("GWANMUN_PROFILE", "b")], &[]).record.profiles, ["b"]);
+    assert_eq!(settled(&files, &[("GWANMUN_PROFILE", "b")], &["--profile", "a"]).record.profiles, ["a"]);
+    assert_eq!(settled(&files, &[("GWANMUN_PROFILE", "")], &[]).record.profiles, ["a", "b"]);
+    assert_eq!(settled(&[("application.yaml", "profiles: a")], &[], &[]).record.profiles, ["a"]);
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn secrets_come_from_mounted_files_and_are_not_shown() {
     ];
     let settings = settled(&files, &[], &[]);
     assert_eq!(settings.own.password, "hunter2");
-    assert!(settings.files.paths().any(|path| path.ends_with("secrets/db-password")), "it is watched");
+    assert!(settings.record.files.paths().any(|path| path.ends_with("secrets/db-password")), "it is watched");
     let shown = mistakes(&files, &[], &["--orders.password={hunter2: 1}"]);
     assert!(shown.contains("expected text") || shown.contains("expected a string"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
@@ -211,4 +213,49 @@ fn a_service_with_the_name_of_a_common_key_does_not_start() {
     let folder = folder(&[]);
     let ended = read::<Orders>("server", &start(folder.path(), &[], &[])).err().unwrap();
     assert_eq!(ended.code, 3);
+}
+
+fn page(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn operators_see_who_said_what_the_strongest_first_and_no_secrets() {
+    let files = [
+        (
+            "application.yaml",
+            "server: {address: '127.0.0.1:0'}\norders:\n  password: hunter2\n  greeting: ${NAME:-x}\n  layers: ['http://ann:hunter2@host/']\n",
+        ),
+        ("application-a.yaml", "orders:\n  greeting: ${file:greeting}\n"),
+        ("greeting", "hunter2"),
+    ];
+    let folder = folder(&files);
+    let start =
+        start(folder.path(), &[("GWANMUN__ORDERS__MAX_ITEMS", "17")], &["--profile=a", "--orders.max-items=18"]);
+    let settings: Settings<Orders> = read("orders", &start).unwrap().settle().ok().unwrap();
+    let shown = settings.record.environment();
+    let env = page(&shown);
+    assert_eq!(env["activeProfiles"], serde_json::json!(["a"]));
+    let names: Vec<&str> = env["propertySources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|source| source["name"].as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(names, ["command line", "environment", "application-a.yaml", "application.yaml"]);
+    let properties = |at: usize| &env["propertySources"][at]["properties"];
+    assert_eq!(properties(0)["orders.max-items"], serde_json::json!({"value": 18, "origin": "command line"}));
+    assert_eq!(properties(1)["orders.max-items"]["origin"], "environment GWANMUN__ORDERS__MAX_ITEMS");
+    assert_eq!(properties(2)["orders.greeting"]["value"], "***");
+    assert_eq!(properties(3)["orders.password"]["value"], "***");
+    assert_eq!(properties(3)["orders.layers[0]"]["value"], "http://***@host/");
+    let origin = properties(3)["server.address"]["origin"].as_str().unwrap();
+    assert!(origin.ends_with("application.yaml:1:19"), "{origin}");
+    let all = settings.record.properties("orders");
+    let beans = &page(&all)["contexts"]["orders"]["beans"];
+    assert_eq!(beans["orders"]["prefix"], "orders");
+    assert_eq!(beans["orders"]["properties"]["max-items"], 18);
+    assert_eq!(beans["orders"]["properties"]["greeting"], "***");
+    assert_eq!(beans["orders"]["inputs"]["max-items"]["origin"], "command line");
+    assert!(!shown.contains("hunter2") && !all.contains("hunter2"));
 }

@@ -192,6 +192,8 @@ crate::names! {
         ClientCertificateUnfit = "client-certificate-unfit",
         /// No name in the client's certificate is a user's.
         ClientCertificateUnnamed = "client-certificate-unnamed",
+        /// A part of the gateway panicked.
+        Panicked = "panicked",
     }
 }
 

@@ -3,27 +3,33 @@
 mod reload;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gwanmun_core::Tallies;
+use gwanmun_config::Watch;
+use gwanmun_core::{SystemClock, Tallies};
 use gwanmun_filters::Registry;
-use gwanmun_proxy::{GatewaySpec, Lasting, Network, Server};
+use gwanmun_proxy::{GatewaySpec, Lasting, Network, Plan, Server, Tellers};
 use gwanmun_telemetry::access::{AccessLog, Sink};
+use gwanmun_telemetry::health::Process;
 use gwanmun_telemetry::logs;
-use gwanmun_telemetry::metrics::Metrics;
+use gwanmun_telemetry::metrics::{Metrics, gateway_build, process};
+use gwanmun_telemetry::pipeline::{Ground, Resource, Telemetry};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Outcome;
 use crate::load::to_run;
-use crate::management::{Management, Readiness};
+use crate::management::{GatewayHealth, Management};
 use crate::open_files;
 use crate::terminal::complain;
-use crate::watch::Watch;
 use reload::{Cause, DrainTimes, Fixed, Running};
 
 /// How often earlier plans are looked after that a request may still follow.
 const TIDY: Duration = Duration::from_secs(1);
+
+/// How long what waits for collectors may hold up the end.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Serves until a signal says stop.
 pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
@@ -62,36 +68,69 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
         move || access_log.dropped()
     });
     metrics.add_dropped_source(logs::dropped);
-    metrics.add_tallies(Tallies::clone(&lasting.of(Tallies::default)));
+    let tallies = Tallies::clone(&lasting.of(Tallies::default));
+    metrics.add_tallies(tallies.clone());
+    metrics.add_source(process(Arc::new(SystemClock)));
+    metrics.add_source(gateway_build(env!("CARGO_PKG_VERSION")));
+    let telemetry = Telemetry::start(&spec.telemetry, ground(&plan, tallies, &metrics));
+    telemetry.exceptions().install_hook();
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return could_not_start("the runtime", &error),
     };
+    let tellers = Tellers {
+        metrics: metrics.clone(),
+        access_log: access_log.clone(),
+        exceptions: telemetry.exceptions(),
+        tracer: telemetry.tracer(),
+    };
     let workers = workers(spec);
     let (fixed, drain) = (Fixed::of(spec), DrainTimes::of(spec));
+    let health = match GatewayHealth::new(Tallies::clone(&lasting.of(Tallies::default)), telemetry.clone()) {
+        Ok(health) => health,
+        Err(error) => return could_not_start("the checks of health", &error),
+    };
+    metrics.add_source(Arc::new({
+        let health = health.health().clone();
+        move || health.families()
+    }));
     let outcome = runtime.block_on(async {
-        let management = match Management::bind(&configuration, metrics.clone()).await {
+        let bound = Management::bind(&configuration, metrics.clone(), health.health().clone(), telemetry.clone());
+        let management = match bound.await {
             Ok(management) => management,
             Err(error) => return could_not_start(&error.0, &error.1),
         };
         let mut watch = Watch::of(std::mem::take(&mut configuration.files));
+        let checks = std::mem::take(&mut configuration.health);
         // The texts and their nodes have served.
         drop(configuration);
         let mut signals = match Signals::listen() {
             Ok(signals) => signals,
             Err(error) => return could_not_start("signals cannot be received", &error),
         };
-        let server = match Server::start(plan, workers, metrics.clone(), access_log.clone()) {
+        let server = match Server::start(plan, workers, tellers) {
             Ok(server) => server,
             Err(error) => return could_not_start("the gateway cannot start", &error),
         };
         metrics.started(SystemTime::now());
         management.serve(server.plans());
-        management.set_ready(Readiness::Ready);
+        health.taken_over(checks, &server, SystemTime::now());
+        health.health().set_process(Process::Ready);
         gwanmun_memory::give_back();
         tracing::info!(event = "ready", workers, open_files, "ready");
-        let mut running =
-            Running { registry, files, lasting: &lasting, server, management, metrics, fixed, drain, open_files };
+        let mut running = Running {
+            registry,
+            files,
+            lasting: &lasting,
+            server,
+            management,
+            health,
+            metrics,
+            telemetry: telemetry.clone(),
+            fixed,
+            drain,
+            open_files,
+        };
         let mut untidy = false;
         loop {
             let cause = tokio::select! {
@@ -111,14 +150,15 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
             untidy = true;
             gwanmun_memory::give_back();
         }
-        let Running { server, management, drain: DrainTimes { delay, limit }, .. } = running;
-        management.set_ready(Readiness::Draining);
+        let Running { server, management: _management, health, drain: DrainTimes { delay, limit }, .. } = running;
+        health.health().set_process(Process::Draining);
         tracing::info!(event = "draining", delay_ms = millis(delay), timeout_ms = millis(limit), "draining");
         stop(server, &mut signals, delay, limit).await;
         Outcome::Good
     });
     lasting.end();
     access_log.close();
+    telemetry.close(LAST_WORDS);
     if outcome == Outcome::Good {
         tracing::info!(event = "stopped", "stopped");
     }
@@ -186,6 +226,13 @@ impl Signals {
 fn could_not_start(what: &str, why: &dyn std::fmt::Display) -> Outcome {
     complain(format!("error: {what}: {why}"));
     Outcome::CouldNotStart
+}
+
+/// What telemetry is made with.
+fn ground(plan: &Plan, tallies: Tallies, metrics: &Metrics) -> Ground {
+    let mut resource = Resource::new("gwanmun", env!("CARGO_PKG_VERSION"));
+    resource.others.extend(plan.role.map(|role| ("gwanmun.role", role.into())));
+    Ground { resource, clock: Arc::new(SystemClock), tallies, numbers: metrics.source() }
 }
 
 /// How many threads serve requests.

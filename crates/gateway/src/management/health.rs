@@ -1,123 +1,132 @@
-//! Health as Spring Boot tells it, which platforms know: `/health`, `/health/liveness`, `/health/readiness`.
+//! The health of the gateway: the blocks of `gwanmun_telemetry::health`, with a component for each thing that the gateway
+//! itself stands on. None of them counts for readiness unless the configuration says so: a gateway without its store or its
+//! collectors serves on, as each feature's `on-store-error` says.
 
-use std::time::SystemTime;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use gwanmun_client::{CallError, Outbound};
+use gwanmun_core::{Stamp, SystemClock, Tallies};
+use gwanmun_filters::section::store::SharedStore;
+use gwanmun_proxy::Server;
+use gwanmun_store::OnStoreError;
+use gwanmun_telemetry::health::{Check, CheckSettings, CollectorsCheck, Configured, Health, Outcome, Status, from_fn};
+use gwanmun_telemetry::pipeline::Telemetry;
 
-/// Whether requests are welcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Readiness {
-    /// There is no plan yet.
-    Starting,
-    /// They are.
-    Ready,
-    /// Not any more.
-    Draining,
+/// The components that are always the same; the configuration may say what they count for.
+pub(crate) const COMPONENTS: [&str; 4] = ["collectors", "configuration", "listeners", "store"];
+
+/// How long something may wait for a collector that takes nothing.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The checks of the gateway.
+pub(crate) struct GatewayHealth {
+    health: Health,
+    /// A thread of its own: nothing that fills another can make a check late.
+    outbound: Outbound,
+    telemetry: Telemetry,
+    /// Since when the configuration in force is.
+    in_force_since: RefCell<SystemTime>,
+    /// The specification of the store that is looked at.
+    store: RefCell<Option<String>>,
 }
 
-impl Readiness {
-    fn status(self) -> (StatusCode, &'static str) {
-        match self {
-            Self::Ready => (StatusCode::OK, "UP"),
-            Self::Starting | Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "OUT_OF_SERVICE"),
+impl GatewayHealth {
+    /// That of a gateway that starts.
+    ///
+    /// # Errors
+    /// The thread for checks cannot be started.
+    pub(crate) fn new(tallies: Tallies, telemetry: Telemetry) -> Result<Self, CallError> {
+        let outbound = Outbound::new(Arc::new(SystemClock), tallies);
+        let health = Health::new(outbound.handle()?, outbound.clock(), telemetry.exceptions());
+        Ok(Self {
+            health,
+            outbound,
+            telemetry,
+            in_force_since: RefCell::new(SystemTime::now()),
+            store: RefCell::default(),
+        })
+    }
+
+    /// What makes pages and numbers.
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// `server` has followed another configuration since `now`.
+    pub(crate) fn taken_over(&self, configured: Configured, server: &Server, now: SystemTime) {
+        *self.in_force_since.borrow_mut() = now;
+        self.health.tell("configuration", self.in_force());
+        let listeners = server.listening().into_iter();
+        let listeners = listeners.fold(Outcome::up(), |outcome, (name, address)| outcome.with(&name, address));
+        self.health.tell("listeners", listeners);
+        self.look_at_store(server.plans()().sections.of::<SharedStore>().ok().as_deref());
+        self.look_at_collectors();
+        self.health.follow(configured, &self.outbound);
+    }
+
+    /// Another configuration could not be taken over. `UNKNOWN` speaks against nothing: the old one serves as before.
+    pub(crate) fn not_taken_over(&self, reason: String, now: SystemTime) {
+        let failed = Outcome { status: Status::Unknown, ..self.in_force() };
+        let failed = failed.with("last-reload", "failure").with("at", written(now)).with("reason", reason);
+        self.health.tell("configuration", failed);
+    }
+
+    fn in_force(&self) -> Outcome {
+        Outcome::up().with("in-force-since", written(*self.in_force_since.borrow()))
+    }
+
+    fn look_at_store(&self, store: Option<&SharedStore>) {
+        let shared = store.filter(|store| store.is_written_shared());
+        let specification = shared.map(|store| store.specification().to_owned());
+        if *self.store.borrow() == specification {
+            return;
+        }
+        *self.store.borrow_mut() = specification;
+        match shared {
+            Some(store) => self.health.add("store", CheckSettings::shown(), store_check(store.clone())),
+            None => self.health.remove("store"),
         }
     }
+
+    fn look_at_collectors(&self) {
+        if self.telemetry.collectors().is_empty() {
+            self.health.remove("collectors");
+            return;
+        }
+        let telemetry = self.telemetry.clone();
+        let check = CollectorsCheck::new(move || telemetry.collectors(), SILENCE, self.outbound.clock());
+        self.health.add("collectors", CheckSettings::shown(), check);
+    }
 }
 
-/// What has become of configurations.
-#[derive(Debug)]
-pub(super) struct Reloads {
-    /// Since when the one in force is.
-    taken: SystemTime,
-    /// When a later one could not be taken over, and why.
-    failed: Option<(SystemTime, String)>,
-}
-
-impl Reloads {
-    /// One is in force since `now`.
-    pub(super) fn begin(now: SystemTime) -> Self {
-        Self { taken: now, failed: None }
-    }
-
-    /// A later one could not be taken over.
-    pub(super) fn failed(&mut self, reason: String, now: SystemTime) {
-        self.failed = Some((now, reason));
-    }
-
-    /// `UNKNOWN` is better than `UP` where the worst status counts: the old configuration serves as before.
-    fn component(&self) -> Value {
-        let taken = written(self.taken);
-        match &self.failed {
-            None => json!({"status": "UP", "details": {"in-force-since": taken}}),
-            Some((at, reason)) => {
-                let details =
-                    json!({"in-force-since": taken, "last-reload": "failure", "at": written(*at), "reason": reason});
-                json!({"status": "UNKNOWN", "details": details})
+/// Whether the store answers: a key is looked up that nobody has written.
+fn store_check(store: SharedStore) -> impl Check {
+    from_fn(move || {
+        let store = store.clone();
+        async move {
+            match store.store().space("health", OnStoreError::Deny).get("any").await {
+                Ok(_) => Outcome::up(),
+                Err(error) => Outcome::down(&error.to_string()).with("kind", error.name()),
             }
         }
-    }
-}
-
-/// The page at `path`, if it is one about health; `details` only for operators. Liveness asks for nothing but an answer.
-pub(super) fn page(path: &str, readiness: Readiness, details: Option<&Reloads>) -> Option<(StatusCode, String)> {
-    let (code, status) = readiness.status();
-    match path {
-        "/health" => {
-            let mut page = json!({"status": status, "groups": ["liveness", "readiness"]});
-            if let (Some(reloads), Some(page)) = (details, page.as_object_mut()) {
-                page.insert("components".to_owned(), json!({"configuration": reloads.component()}));
-            }
-            Some((code, page.to_string()))
-        }
-        "/health/readiness" => Some((code, format!(r#"{{"status":"{status}"}}"#))),
-        "/health/liveness" => Some((StatusCode::OK, r#"{"status":"UP"}"#.to_owned())),
-        _ => None,
-    }
+    })
 }
 
 /// RFC 3339, to the second.
 fn written(time: SystemTime) -> String {
-    Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.0}"))
+    let text = Stamp::text(time);
+    format!("{}Z", text.split('.').next().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use super::*;
+    use std::time::UNIX_EPOCH;
 
     #[test]
-    fn a_draining_gateway_is_alive_but_not_ready() {
-        let code = |path, readiness| page(path, readiness, None).map(|(code, _)| code);
-        assert_eq!(code("/health/liveness", Readiness::Draining), Some(StatusCode::OK));
-        assert_eq!(code("/health/readiness", Readiness::Draining), Some(StatusCode::SERVICE_UNAVAILABLE));
-        assert_eq!(code("/health", Readiness::Starting), Some(StatusCode::SERVICE_UNAVAILABLE));
-        assert_eq!(code("/health", Readiness::Ready), Some(StatusCode::OK));
-        assert_eq!(code("/metrics", Readiness::Ready), None);
-    }
-
-    #[test]
-    fn a_failed_reload_is_shown_to_operators_and_leaves_the_gateway_up() {
-        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        let mut reloads = Reloads::begin(at(0));
-        let shown = |details: Option<&Reloads>| {
-            let (code, text) = page("/health", Readiness::Ready, details).unwrap();
-            let page: Value = serde_json::from_str(&text).unwrap();
-            assert_eq!((code, &page["status"]), (StatusCode::OK, &json!("UP")));
-            page["components"]["configuration"].clone()
-        };
-        let good = json!({"status": "UP", "details": {"in-force-since": "1970-01-01T00:00:00Z"}});
-        assert_eq!(shown(Some(&reloads)), good);
-        reloads.failed("it has mistakes".to_owned(), at(61));
-        let component = shown(Some(&reloads));
-        assert_eq!(component["status"], "UNKNOWN");
-        assert_eq!(
-            (&component["details"]["reason"], &component["details"]["at"]),
-            (&json!("it has mistakes"), &json!("1970-01-01T00:01:01Z"))
-        );
-        assert_eq!(shown(None), Value::Null);
-        assert_eq!(shown(Some(&Reloads::begin(at(0)))), good);
+    fn times_are_written_to_the_second() {
+        let time = UNIX_EPOCH + std::time::Duration::from_millis(61_900);
+        assert_eq!(super::written(time), "1970-01-01T00:01:01Z");
     }
 }

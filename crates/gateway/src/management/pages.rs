@@ -5,7 +5,7 @@ use gwanmun_proxy::Plan;
 use serde_json::json;
 
 pub(super) fn index() -> String {
-    json!({"pages": ["/health", "/health/liveness", "/health/readiness", "/metrics", "/info", "/routes", "/upstreams", "/loggers", "/jwks.json", "/config"]}).to_string()
+    json!({"pages": ["/health", "/health/liveness", "/health/readiness", "/metrics", "/info", "/routes", "/upstreams", "/loggers", "/jwks.json", "/exceptions", "/config"]}).to_string()
 }
 
 pub(super) fn info(plan: Option<&Plan>) -> String {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use gwanmun_telemetry::access::{AccessLog, Sink};
+use gwanmun_telemetry::exceptions::Exceptions;
 use gwanmun_telemetry::metrics::Metrics;
+use gwanmun_telemetry::tracer::Tracer;
 use tokio::net::UnixStream;
 
 use crate::drain::Doorway;
@@ -27,7 +29,13 @@ impl Door {
     pub fn new(plan: Arc<Plan>) -> Option<Self> {
         let listener = plan.listeners.first()?.clone();
         let access_log = AccessLog::open(Sink::Off).ok()?;
-        let shared = Shared { plan: ArcSwap::new(plan), metrics: Metrics::new(), access_log };
+        let shared = Shared {
+            plan: ArcSwap::new(plan),
+            metrics: Metrics::new(),
+            access_log,
+            exceptions: Exceptions::default(),
+            tracer: Tracer::off(),
+        };
         let worker = Worker::new(Arc::new(shared));
         let doorway = worker.drain.doorway(Arc::new(BoundListener::unbound(listener)));
         Some(Self { worker, doorway })

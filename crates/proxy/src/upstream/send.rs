@@ -29,6 +29,7 @@ const MAX_RETRIES: u8 = 2;
 /// Sends the exchange's request, whose headers are ready, and waits for the head of the answer.
 pub(crate) async fn send(state: &UpstreamState, exchange: &mut Exchange) -> Result<Response, Fault> {
     let began = Instant::now();
+    exchange.record.call_begins();
     let answer = match Deadline::of(exchange, state.upstream.timeouts.total, began)? {
         None => attempt_until_answered(state, exchange, None).await,
         Some(deadline) => {
@@ -38,6 +39,7 @@ pub(crate) async fn send(state: &UpstreamState, exchange: &mut Exchange) -> Resu
         }
     };
     exchange.record.upstream_duration = Some(began.elapsed());
+    exchange.record.call_ends(answer.as_ref().map(Response::status));
     answer
 }
 
@@ -80,6 +82,7 @@ async fn attempt_until_answered(
                     Err(NoAnswer::Repeatable(fault)) if retries < MAX_RETRIES => {
                         retries += 1;
                         wanted = Wanted::Fresh;
+                        exchange.record.call_is_resent();
                         fault.reason().into_iter().for_each(|reason| state.count_retry(reason));
                     }
                     Err(NoAnswer::Final(fault) | NoAnswer::Repeatable(fault)) => return Err(fault),
@@ -117,6 +120,7 @@ async fn attempt_until_answered(
                     }
                     Err(CallError::Closed(_)) if repeatable => {
                         wanted = Wanted::Fresh;
+                        exchange.record.call_is_resent();
                         state.count_retry(Reason::StaleConnection);
                     }
                     Err(CallError::Closed(error)) => {

@@ -2,6 +2,7 @@
 //! gRPC, and what its answer means. What a request says is written by who has it: `traces`, and the metrics' exporter.
 
 mod grpc;
+mod metrics;
 mod resource;
 mod traces;
 mod web;
@@ -20,6 +21,7 @@ use super::protobuf;
 use super::shipper::Attempt;
 use crate::spec::OtlpProtocol;
 
+pub(crate) use metrics::metrics_requests;
 pub(crate) use resource::{attribute, write_resource, write_scope};
 pub(crate) use traces::traces_request;
 

@@ -36,15 +36,20 @@ pub(crate) struct ShipperSettings {
     pub(crate) timeout: Duration,
 }
 
+impl ShipperSettings {
+    /// What suits most.
+    pub(crate) const DEFAULT: Self = Self {
+        queued: 2_048,
+        batch: 512,
+        linger: Duration::from_secs(1),
+        attempts: 5,
+        timeout: Duration::from_secs(10),
+    };
+}
+
 impl Default for ShipperSettings {
     fn default() -> Self {
-        Self {
-            queued: 2_048,
-            batch: 512,
-            linger: Duration::from_secs(1),
-            attempts: 5,
-            timeout: Duration::from_secs(10),
-        }
+        Self::DEFAULT
     }
 }
 
@@ -114,6 +119,25 @@ impl<T: Send + Sync + 'static> Shipper<T> {
     }
 }
 
+/// Something that sends what waits before it ends.
+pub(crate) trait Ends: Send + Sync {
+    /// Takes nothing any more and sends what waits, for at most `limit`; the rest is dropped and counted. Returns at once.
+    fn close(&self, limit: Duration);
+
+    /// Waits until what was closed has ended, for at most `limit`. Blocks the thread.
+    fn wait(&self, limit: Duration);
+}
+
+impl<T: Send> Ends for Shipper<T> {
+    fn close(&self, limit: Duration) {
+        self.begin_to_end(limit);
+    }
+
+    fn wait(&self, limit: Duration) {
+        self.shared.queue.wait_for_end(limit);
+    }
+}
+
 impl<T> Shipper<T> {
     /// Puts one in the queue. Never waits for more than another's push; what finds it full is dropped and counted.
     pub(crate) fn offer(&self, item: T) {
@@ -129,21 +153,15 @@ impl<T> Shipper<T> {
         self.shared.ledger.collector(self.shared.queue.len())
     }
 
-    /// Takes nothing any more and sends what waits, for at most `limit`; the rest is dropped and counted. Returns at once.
-    pub(crate) fn close(&self, limit: Duration) {
+    fn begin_to_end(&self, limit: Duration) {
         let now = Instant::now();
         self.shared.queue.close(now.checked_add(limit).unwrap_or(now));
-    }
-
-    /// Waits until a shipper that was closed has ended, for at most `limit`. Blocks the thread.
-    pub(crate) fn wait(&self, limit: Duration) {
-        self.shared.queue.wait_for_end(limit);
     }
 }
 
 impl<T> Drop for Shipper<T> {
     fn drop(&mut self) {
-        self.close(LAST_MINUTE);
+        self.begin_to_end(LAST_MINUTE);
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn families(components: &BTreeMap<Arc<str>, Watched>) -> Vec<Family> 
         }
         let seen = watched.seen();
         changes.push(Sample { labels: vec![label()], value: Value::Count(seen.changes) });
-        if !watched.is_told() {
+        if watched.looking().is_some() {
             let (bounds, counts) = (Arc::clone(&bounds), seen.durations.to_vec());
             let value = Value::Histogram { bounds, counts, sum: seen.total.as_secs_f64() };
             durations.push(Sample { labels: vec![label()], value });

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use gwanmun_core::Stamp;
 use serde_json::{Map, Value, json};
@@ -15,7 +14,10 @@ use super::{Audience, Health, Process};
 const PROCESS: &str = "process";
 
 /// What is asked for by a name behind `/health/`, and comes before components of that name.
-pub(crate) const GROUPS: [&str; 3] = ["liveness", "readiness", "startup"];
+const GROUPS: [&str; 3] = ["liveness", "readiness", "startup"];
+
+/// No check can have these names.
+pub(super) const RESERVED: [&str; 4] = ["liveness", "process", "readiness", "startup"];
 
 /// A component as it is shown.
 struct Shown {
@@ -95,14 +97,14 @@ fn of_process(process: Process) -> Shown {
 fn of(watched: &Watched) -> Shown {
     match watched.latest() {
         Some((Outcome { status, mut details }, when)) => {
-            if !watched.is_told() {
-                details.insert("checked-at".to_owned(), written(when).into());
+            if watched.looking().is_some() {
+                details.insert("checked-at".to_owned(), Stamp::text(when).into());
             }
             Shown { status, for_readiness: status, details }
         }
         None => {
-            let outcome = Outcome::unknown("there is no answer yet");
-            Shown { status: outcome.status, for_readiness: Status::OutOfService, details: outcome.details }
+            let Outcome { status, details } = Outcome::unknown("there is no answer yet");
+            Shown { status, for_readiness: if watched.is_awaited() { Status::OutOfService } else { status }, details }
         }
     }
 }
@@ -121,11 +123,4 @@ fn put(object: &mut Value, key: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(key.to_owned(), value);
     }
-}
-
-/// RFC 3339.
-fn written(time: SystemTime) -> String {
-    let mut text = Vec::new();
-    Stamp::new().push(&mut text, time);
-    String::from_utf8(text).unwrap_or_default()
 }

@@ -1,9 +1,7 @@
 //! Checks whose answers each test gives, one by one.
 
-use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
-
 use serde_json::{Value, json};
+use std::sync::atomic::AtomicUsize;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex as Turn, mpsc};
 
@@ -83,8 +81,9 @@ fn code(health: &Health, path: &str) -> u16 {
 #[test]
 fn before_the_first_answer_nothing_is_known_and_nobody_welcome() {
     alone(async {
-        let (health, (check, mut script)) = (ready(), scripted());
+        let (health, (check, mut script)) = (Health::default(), scripted());
         health.add("db", often(), check);
+        health.set_process(Process::Ready);
         script.looks().await;
         let (code, shown) = page(&health, "/health");
         assert_eq!((code, &shown["status"]), (503, &json!("OUT_OF_SERVICE")));
@@ -93,6 +92,68 @@ fn before_the_first_answer_nothing_is_known_and_nobody_welcome() {
         script.answer(Outcome::up()).await;
         assert!(health.is_ready());
         assert_eq!(page(&health, "/health").1["status"], "UP");
+    });
+}
+
+#[test]
+fn one_that_comes_to_a_process_at_work_counts_from_its_first_answer_on() {
+    alone(async {
+        let (health, (check, mut script)) = (ready(), scripted());
+        health.add("db", often(), check);
+        script.looks().await;
+        assert_eq!((page(&health, "/health/db").1["status"].as_str(), health.is_ready()), (Some("UNKNOWN"), true));
+        script.answer(Outcome::down("gone")).await;
+        assert!(!health.is_ready());
+    });
+}
+
+#[test]
+fn a_reload_changes_what_it_says_and_forgets_nothing_that_was_found() {
+    alone(async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let follow = |health: &Health, text: &str| {
+            let texts = [("gw.yaml".to_owned(), text.to_owned())];
+            let loaded = gwanmun_config::load_texts(&texts, &Default::default(), &Default::default());
+            let mut diagnostics = loaded.diagnostics;
+            let spec: crate::spec::HealthSpec = gwanmun_config::decode(&loaded.document, &mut diagnostics).unwrap();
+            let configured = spec.configured(&["db"], &mut diagnostics);
+            assert!(diagnostics.is_empty(), "{diagnostics:?}");
+            health.follow(configured, &Outbound::new(Arc::new(SystemClock), gwanmun_core::Tallies::default()));
+        };
+        let seen =
+            |health: &Health, name: &str| Arc::as_ptr(health.components()[name].looking().map(|it| &it.check).unwrap());
+        let (health, (check, mut script)) = (Health::default(), scripted());
+        follow(
+            &health,
+            &format!("checks: {{port: {{tcp: '127.0.0.1:{port}'}}, disk: {{path: /}}, db: {{every: 200ms}}}}"),
+        );
+        health.add("db", often(), check);
+        health.set_process(Process::Ready);
+        assert_eq!(health.components()["db"].settings().every, Duration::from_millis(200));
+        script.looks().await;
+        script.answer(Outcome::down("gone")).await;
+        while !["port", "disk"].iter().all(|name| health.components()[*name].was_up()) {
+            tokio::task::yield_now().await;
+        }
+        let (port_check, disk_check, db_check) = (seen(&health, "port"), seen(&health, "disk"), seen(&health, "db"));
+        assert!(!health.is_ready());
+        follow(
+            &health,
+            &format!(
+                "checks: {{port: {{tcp: '127.0.0.1:{port}', every: 1s}}, disk: {{path: /}}, db: {{readiness: false}}}}"
+            ),
+        );
+        assert!(health.is_ready(), "the database does not count any more");
+        assert_eq!(page(&health, "/health/port").1["status"], "UP", "remembered");
+        assert_eq!(page(&health, "/health/db").1["details"]["error"], "gone");
+        assert!(
+            std::ptr::addr_eq(seen(&health, "disk"), disk_check) && std::ptr::addr_eq(seen(&health, "db"), db_check)
+        );
+        assert!(!std::ptr::addr_eq(seen(&health, "port"), port_check));
+        follow(&health, "{}");
+        let names: Vec<_> = health.components().keys().map(|name| name.to_string()).collect();
+        assert_eq!((names, health.is_ready()), (vec!["db".to_owned()], false));
     });
 }
 

@@ -1,7 +1,5 @@
 //! One component: the task that looks again and again, and what it saw last.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -14,8 +12,9 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::check::{Check, CheckSettings};
+use super::configured::Target;
 use super::outcome::{Outcome, Status};
-use crate::exceptions::{Exception, Exceptions};
+use crate::exceptions::Exceptions;
 
 /// Upper bounds of the buckets for durations, in seconds.
 pub(super) const BOUNDS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -31,10 +30,38 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Watched(Arc<Inner>);
 
 struct Inner {
-    /// Those of a check; nothing for a component that is told.
-    settings: Option<CheckSettings>,
+    /// Nothing for a component that is told.
+    looking: Option<Looking>,
     seen: Arc<Mutex<Seen>>,
     task: Option<AbortHandle>,
+}
+
+/// What a check is made of.
+#[derive(Clone)]
+pub(super) struct Looking {
+    pub(super) check: Arc<dyn Check>,
+    /// As they are in force.
+    pub(super) settings: CheckSettings,
+    pub(super) origin: Origin,
+    /// Whether nobody is welcome before the first answer. One that comes to a process at work counts from then on.
+    pub(super) is_awaited: bool,
+}
+
+/// Who wants a check.
+#[derive(Clone, PartialEq)]
+pub(super) enum Origin {
+    /// Code, with these settings unless the configuration says otherwise.
+    Code(CheckSettings),
+    /// The configuration.
+    Configuration(Target),
+}
+
+/// What a task needs.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) runtime: Option<Handle>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) exceptions: Exceptions,
 }
 
 /// What was seen.
@@ -51,17 +78,13 @@ pub(super) struct Seen {
 }
 
 impl Watched {
-    /// Begins to look.
-    pub(super) fn start(
-        name: &Arc<str>,
-        settings: CheckSettings,
-        check: Arc<dyn Check>,
-        (clock, exceptions): (Arc<dyn Clock>, Exceptions),
-        runtime: Option<&Handle>,
-    ) -> Self {
-        let seen = Arc::<Mutex<Seen>>::default();
-        let looking = {
-            let (name, seen) = (Arc::clone(name), Arc::clone(&seen));
+    /// Begins to look; what `before` saw is remembered until there is an answer.
+    pub(super) fn start(name: &Arc<str>, looking: Looking, before: Option<&Self>, around: &Surroundings) -> Self {
+        let seen = before.map_or_else(Arc::default, |before| Arc::clone(&before.0.seen));
+        let runtime = around.runtime.clone().or_else(|| Handle::try_current().ok());
+        let task = {
+            let (name, seen, check) = (Arc::clone(name), Arc::clone(&seen), Arc::clone(&looking.check));
+            let (settings, Surroundings { clock, exceptions, .. }) = (looking.settings, around.clone());
             async move {
                 loop {
                     let begin = Instant::now();
@@ -72,25 +95,32 @@ impl Watched {
                 }
             }
         };
-        let task = runtime.map(|runtime| runtime.spawn(looking).abort_handle());
+        let task = runtime.map(|runtime| runtime.spawn(task).abort_handle());
         if task.is_none() {
-            note(&seen, name, Outcome::down("there is no runtime to look on"), Duration::ZERO, SystemTime::UNIX_EPOCH);
+            let outcome = Outcome::down("there is no runtime to look on");
+            note(&seen, name, outcome, Duration::ZERO, around.clock.wall());
         }
-        Self(Arc::new(Inner { settings: Some(settings), seen, task }))
+        Self(Arc::new(Inner { looking: Some(looking), seen, task }))
     }
 
     /// One that is told how it does.
     pub(super) fn told() -> Self {
-        Self(Arc::new(Inner { settings: None, seen: Arc::default(), task: None }))
+        Self(Arc::new(Inner { looking: None, seen: Arc::default(), task: None }))
     }
 
-    pub(super) fn is_told(&self) -> bool {
-        self.0.settings.is_none()
+    /// What it is made of; nothing for a component that is told.
+    pub(super) fn looking(&self) -> Option<&Looking> {
+        self.0.looking.as_ref()
     }
 
     /// Those of a check; a component that is told counts for no group.
     pub(super) fn settings(&self) -> CheckSettings {
-        self.0.settings.unwrap_or(CheckSettings::shown())
+        self.looking().map_or(CheckSettings::shown(), |looking| looking.settings)
+    }
+
+    /// Whether nobody is welcome before its first answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.looking().is_some_and(|looking| looking.is_awaited)
     }
 
     pub(super) fn note(&self, name: &str, outcome: Outcome, took: Duration, now: SystemTime) {
@@ -109,7 +139,7 @@ impl Watched {
     /// The latest answer and when it came; nothing before the first.
     pub(super) fn latest(&self) -> Option<(Outcome, SystemTime)> {
         let (mut outcome, at, when) = lock(&self.0.seen).latest.clone()?;
-        if let (Some(settings), Some(_)) = (self.0.settings, &self.0.task) {
+        if let (Some(Looking { settings, .. }), Some(_)) = (self.looking(), &self.0.task) {
             let allowed = settings.every.saturating_add(settings.timeout).saturating_mul(MISSED);
             if at.elapsed() > allowed {
                 outcome = Outcome { status: Status::Unknown, ..outcome }.with("error", "the latest answer is too old");
@@ -130,31 +160,18 @@ impl Drop for Inner {
 /// One look, whatever becomes of it.
 async fn look(check: &dyn Check, name: &str, limit: Duration, exceptions: &Exceptions) -> Outcome {
     let mut looking = pin!(async { check.check().await });
-    let caught =
-        std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| looking.as_mut().poll(context))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        });
+    let caught = std::future::poll_fn(|context| match exceptions.catch(|| looking.as_mut().poll(context)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
     match timeout(limit, caught).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => {
-            let message = said(&*panic);
-            exceptions.capture(Exception {
-                kind: "panic".to_owned(),
-                message: message.to_owned(),
-                frames: Vec::new(),
-                trace: None,
-                transaction: Some(format!("health check {name}")),
-            });
+            drop(panic.during(format!("health check {name}")));
             Outcome::down("the check panicked")
         }
         Err(_) => Outcome::down(&format!("timed out after {}", Timespan(limit))),
     }
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// Remembers an answer, and tells if it is another than before.

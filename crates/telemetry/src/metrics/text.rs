@@ -142,6 +142,10 @@ fn push_count(out: &mut String, count: u64) {
 
 #[cfg(test)]
 mod tests {
+    use gwanmun_testkit::Exposition;
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
     use super::super::family::Kind;
     use super::*;
 
@@ -187,5 +191,40 @@ x_seconds_count 2
         };
         let numbers = [0.0, 1.5, -2.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
         assert_eq!(numbers.map(shown), ["x 0", "x 1.5", "x -2", "x +Inf", "x -Inf", "x NaN"]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_counted_is_read_as_it_was(
+            help in "(\\PC|[\\\\\"\n])+",
+            counters in btree_map("\\PC*|[\\\\\"\n{},= ]*", any::<u64>(), 0..8),
+            histograms in btree_map("[a-z\"\\\\]*", (vec(0_u64..1000, 4), -1e9_f64..1e9), 0..4),
+        ) {
+            let word = |word: &str| vec![("label", Word::from(word.to_owned()))];
+            let total = Family { help: help.clone().into(), ..Family::new("a_total", Kind::Counter, "") };
+            let total = counters.iter().fold(total, |family, (value, n)| family.sample(word(value), Value::Count(*n)));
+            let bounds: Arc<[f64]> = [0.1, 0.25, 10.0].into();
+            let size = histograms.iter().fold(Family::new("b", Kind::Histogram, "B."), |family, (value, (counts, sum))| {
+                let value = (value, Value::Histogram { bounds: Arc::clone(&bounds), counts: counts.clone(), sum: *sum });
+                family.sample(word(value.0), value.1)
+            });
+            let text = text(&[total, size]);
+            let page = match Exposition::read(&text) {
+                Ok(page) => page,
+                Err(what) => return Err(TestCaseError::fail(format!("{what}\n{text}"))),
+            };
+            prop_assert_eq!(page.series().count(), counters.len() + 6 * histograms.len());
+            let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            for (value, count) in &counters {
+                prop_assert_eq!(page.value(&format!("a_total{{label=\"{}\"}}", escaped(value))), Some(*count as f64));
+            }
+            for (value, (counts, sum)) in &histograms {
+                let value = escaped(value);
+                let within = counts[0] + counts[1];
+                let bucket = page.value(&format!("b_bucket{{label=\"{value}\",le=\"0.25\"}}"));
+                prop_assert_eq!(bucket, Some(within as f64));
+                prop_assert_eq!(page.value(&format!("b_sum{{label=\"{value}\"}}")), Some(*sum));
+            }
+        }
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use gwanmun_filters::Registry;
 use gwanmun_filters::section::passport::PassportOffice;
-use gwanmun_proxy::{Lasting, Network, Server};
+use gwanmun_proxy::{Lasting, Network, Server, Tellers};
 use gwanmun_telemetry::access::AccessLog;
+use gwanmun_telemetry::exceptions::Exceptions;
 use gwanmun_telemetry::metrics::Metrics;
+use gwanmun_telemetry::tracer::Tracer;
 
 use super::folder::Folder;
 use super::passports::Passports;
@@ -40,7 +42,13 @@ impl Gateway {
         let lasting = Lasting::new(Network::Online);
         let plan = Self::plan(registry, &path, &lasting)?;
         let office = plan.sections.of::<PassportOffice>().ok();
-        let server = Server::start(plan, 1, Metrics::new(), access_log.clone()).map_err(io::Error::other)?;
+        let tellers = Tellers {
+            metrics: Metrics::new(),
+            access_log: access_log.clone(),
+            exceptions: Exceptions::default(),
+            tracer: Tracer::off(),
+        };
+        let server = Server::start(plan, 1, tellers).map_err(io::Error::other)?;
         if let Some(office) = office {
             passports.trust(&format!("https://{name}.demo.internal"), &office).await?;
         }

@@ -8,10 +8,11 @@ use gwanmun_filters::Registry;
 use gwanmun_proxy::{GatewaySpec, Lasting, Server};
 use gwanmun_telemetry::logs;
 use gwanmun_telemetry::metrics::{Metrics, Reload};
+use gwanmun_telemetry::pipeline::Telemetry;
 
 use super::workers;
 use crate::load::{Configuration, to_run};
-use crate::management::Management;
+use crate::management::{GatewayHealth, Management};
 use crate::open_files;
 
 /// A gateway that runs, and what it takes to give it another configuration.
@@ -21,7 +22,9 @@ pub(super) struct Running<'a> {
     pub(super) lasting: &'a Lasting,
     pub(super) server: Server,
     pub(super) management: Management,
+    pub(super) health: GatewayHealth,
     pub(super) metrics: Metrics,
+    pub(super) telemetry: Telemetry,
     pub(super) fixed: Fixed,
     pub(super) drain: DrainTimes,
     /// How many there may be.
@@ -82,7 +85,8 @@ impl Running<'_> {
             Ok(()) => {
                 let now = SystemTime::now();
                 self.metrics.reload(Reload::Success, now);
-                self.management.taken_over(&configuration, now);
+                self.management.taken_over(&configuration);
+                self.health.taken_over(std::mem::take(&mut configuration.health), &self.server, now);
                 tracing::info!(event = "reloaded", ?cause, "the new configuration is in force");
                 self.tell_what_waits(&configuration.spec);
             }
@@ -90,7 +94,7 @@ impl Running<'_> {
                 let now = SystemTime::now();
                 self.metrics.reload(Reload::Failure, now);
                 tracing::error!(event = "reload-failed", ?cause, reason, "the old configuration stays in force");
-                self.management.not_taken_over(reason, now);
+                self.health.not_taken_over(reason, now);
             }
         }
         files
@@ -108,6 +112,7 @@ impl Running<'_> {
         if let Err(error) = logs::send_to(&spec.telemetry.logs, "gwanmun") {
             tracing::error!(event = "log-output-kept", %error, "the application log goes where it went before");
         }
+        self.telemetry.reload(&spec.telemetry);
         self.drain = DrainTimes::of(spec);
         Ok(())
     }

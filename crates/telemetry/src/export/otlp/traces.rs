@@ -67,7 +67,7 @@ fn flags(context: &TraceContext) -> u32 {
 }
 
 /// Since 1970; what does not fit is not known.
-fn nanoseconds(time: SystemTime) -> u64 {
+pub(super) fn nanoseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_nanos()).unwrap_or_default()
 }

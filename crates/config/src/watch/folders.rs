@@ -6,9 +6,10 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use gwanmun_config::Files;
 use inotify::{Event, EventMask, Inotify, WatchDescriptor, WatchMask, Watches};
 use tokio::sync::mpsc;
+
+use crate::files::Files;
 
 /// As many symbolic links as the kernel follows.
 const MAX_LINKS: usize = 40;

@@ -7,9 +7,9 @@ mod folders;
 use std::io;
 use std::time::Duration;
 
-use gwanmun_config::Files;
 use tokio::time::Instant;
 
+use crate::files::Files;
 use folders::Folders;
 
 /// Several writes in a row are one change: it is looked at when nothing has happened for so long.
@@ -20,7 +20,7 @@ const SETTLE_AT_MOST: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Tells when a configuration should be read again.
-pub(crate) struct Watch {
+pub struct Watch {
     files: Files,
     folders: io::Result<Folders>,
     unsettled: Option<Unsettled>,
@@ -35,7 +35,7 @@ struct Unsettled {
 
 impl Watch {
     /// Watches files as they were when they were noted.
-    pub(crate) fn of(files: Files) -> Self {
+    pub fn of(files: Files) -> Self {
         let folders = Folders::of(&files);
         // What changed since they were noted was not seen by anybody.
         let now = Instant::now();
@@ -44,7 +44,7 @@ impl Watch {
 
     /// Ready when the content of a file is not what it was, has come or has gone. Until other files are watched it is
     /// ready again only after the next change.
-    pub(crate) async fn changed(&mut self) {
+    pub async fn changed(&mut self) {
         loop {
             match self.unsettled {
                 None => {

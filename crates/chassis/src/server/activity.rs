@@ -1,0 +1,136 @@
+//! What a connection does: whether it has requests in flight, since when it has none, and since when a head is on its
+//! way. Written by those who read and answer, read by the timer of the connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Of one connection. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Activity(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    began: Instant,
+    in_flight: AtomicUsize,
+    /// Since when there are none, nanoseconds from `began`.
+    idle_since: AtomicU64,
+    /// Since when a head is on its way, nanoseconds from `began`; 0 is not.
+    head_since: AtomicU64,
+}
+
+/// A request in flight, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight(Activity);
+
+impl Activity {
+    /// A connection that begins at `now` and has to send a head.
+    pub(super) fn begin(now: Instant) -> Self {
+        let (in_flight, idle_since, head_since) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(1));
+        Self(Arc::new(State { began: now, in_flight, idle_since, head_since }))
+    }
+
+    /// Something was read.
+    pub(super) fn read(&self) {
+        if self.0.in_flight.load(Ordering::Relaxed) == 0 && self.0.head_since.load(Ordering::Relaxed) == 0 {
+            self.0.head_since.store(self.nanos(Instant::now()), Ordering::Relaxed);
+        }
+    }
+
+    /// A request has begun.
+    pub(super) fn request(&self) -> InFlight {
+        self.0.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.0.head_since.store(0, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+
+    /// When the connection has to be looked at next, and whether it has used up its time.
+    pub(super) fn due(&self, header_timeout: Duration, idle_timeout: Duration, now: Instant) -> Due {
+        if self.0.in_flight.load(Ordering::Relaxed) > 0 {
+            return Due::In(header_timeout.min(idle_timeout));
+        }
+        let head_since = self.0.head_since.load(Ordering::Relaxed);
+        let (since, limit) = match head_since {
+            0 => (self.0.idle_since.load(Ordering::Relaxed), idle_timeout),
+            since => (since, header_timeout),
+        };
+        let left = limit.checked_sub(Duration::from_nanos(self.nanos(now).saturating_sub(since)));
+        match left.filter(|left| !left.is_zero()) {
+            // A head may come meanwhile.
+            Some(left) => Due::In(left.min(header_timeout)),
+            None if head_since > 0 => Due::HeadTooSlow,
+            None => Due::Idle,
+        }
+    }
+
+    fn nanos(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.0.began).as_nanos()).unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// What becomes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing before this time.
+    In(Duration),
+    /// It has had no request for too long.
+    Idle,
+    /// A head did not come in time.
+    HeadTooSlow,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let state = &self.0.0;
+        if state.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            state.idle_since.store(self.0.nanos(Instant::now()), Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_secs(75);
+
+    fn due(activity: &Activity, seconds: u64) -> Due {
+        activity.due(HEADER, IDLE, activity.0.began + Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn the_first_head_has_to_come_in_time() {
+        let activity = Activity::begin(Instant::now());
+        assert!(matches!(due(&activity, 9), Due::In(left) if left <= Duration::from_secs(1) + Duration::from_nanos(1)));
+        assert_eq!(due(&activity, 11), Due::HeadTooSlow);
+    }
+
+    #[test]
+    fn requests_in_flight_have_their_own_limits() {
+        let activity = Activity::begin(Instant::now());
+        let first = activity.request();
+        let second = activity.request();
+        activity.read();
+        assert_eq!(due(&activity, 1000), Due::In(HEADER));
+        drop(first);
+        assert_eq!(due(&activity, 1000), Due::In(HEADER));
+        drop(second);
+        assert_eq!(due(&activity, 70), Due::In(Duration::from_secs(5).min(HEADER)).min_of(due(&activity, 70)));
+        assert_eq!(due(&activity, 76), Due::Idle);
+        activity.read();
+        assert_eq!(due(&activity, 11), Due::HeadTooSlow);
+    }
+
+    impl Due {
+        /// The same, where the real clock moved by a little.
+        fn min_of(self, other: Self) -> Self {
+            match (self, other) {
+                (Self::In(one), Self::In(other)) if other >= one && other - one < Duration::from_secs(1) => {
+                    Self::In(other)
+                }
+                (one, _) => one,
+            }
+        }
+    }
+}

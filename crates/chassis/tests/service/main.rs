@@ -1,0 +1,11 @@
+//! A service as its callers and operators meet it, over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever goes wrong in a test is a failed test"
+)]
+
+mod requests;
+mod scene;
