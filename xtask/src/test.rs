@@ -35,9 +35,9 @@ const SLOW_TOOLS: &[Tool] = &[
     tool("glewlwyd", "glewlwyd"),
     tool("glewlwyd", "dbconfig-sqlite3"),
     tool("sqlite3", "sqlite3"),
-    tool("rsyslogd", "rsyslog"),
     tool("prometheus", "prometheus"),
     tool("promtool", "prometheus"),
+    tool("rsyslogd", "rsyslog"),
 ];
 
 /// Set for tests of the slow tier, which are `#[ignore]`d otherwise.

@@ -8,7 +8,8 @@ use gwanmun_telemetry::health::Health;
 use gwanmun_telemetry::metrics::Instruments;
 use gwanmun_telemetry::pipeline::Telemetry;
 
-use crate::outgoing::{HttpClient, UnknownClient};
+use crate::identity::{Audit, Identity};
+use crate::outgoing::{Clients, HttpClient, UnknownClient};
 
 /// What a service has while it runs. Clones are the same.
 pub struct App<C = ()>(Arc<Parts<C>>);
@@ -19,6 +20,8 @@ pub(crate) struct Parts<C> {
     pub(crate) health: Health,
     pub(crate) telemetry: Telemetry,
     pub(crate) metrics: Instruments,
+    pub(crate) identity: Identity,
+    pub(crate) clients: Clients,
 }
 
 impl<C> App<C> {
@@ -41,7 +44,16 @@ impl<C> App<C> {
     /// # Errors
     /// There is none of that name.
     pub fn client(&self, name: &str) -> Result<HttpClient, UnknownClient> {
-        Err(UnknownClient(name.to_owned()))
+        self.0.clients.of(name)
+    }
+
+    /// Where work outside of requests is recorded: jobs, hooks. In handlers `Audit` is an extractor.
+    pub fn audit(&self) -> Audit {
+        self.0.identity.audit()
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
     }
 
     /// The checks behind `/health`, for those that come later than the start.

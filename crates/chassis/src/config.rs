@@ -79,6 +79,11 @@ fn in_order<C: Configuration>(name: &str, record: Record, mut diagnostics: Diagn
 }
 
 impl<C> Reading<C> {
+    /// The active profiles, in order.
+    pub(crate) fn profiles(&self) -> &[String] {
+        &self.profiles
+    }
+
     /// What was read, if nothing is wrong with it.
     ///
     /// # Errors

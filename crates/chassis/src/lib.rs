@@ -6,8 +6,10 @@
 //! others know, and `lifecycle` starts and ends them in order.
 
 mod app;
+mod blocks;
 pub mod config;
 pub mod deadline;
+mod ground;
 pub mod identity;
 mod lifecycle;
 mod management;
@@ -19,6 +21,7 @@ mod service;
 pub mod settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
+pub mod testing;
 
 pub use app::App;
 pub use axum;

@@ -14,24 +14,22 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gwanmun_config::{Span, Spanned};
-use gwanmun_core::{Clock, SystemClock, Tallies};
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::health::{Health, Process};
 use gwanmun_telemetry::logs;
-use gwanmun_telemetry::metrics::{Family, HttpServer, Instruments, Numbers, Source, Value};
-use gwanmun_telemetry::pipeline::{Ground, Resource, Telemetry};
-use gwanmun_telemetry::spec::{Propagation, TelemetrySpec};
-use gwanmun_telemetry::trace::TraceFormats;
+use gwanmun_telemetry::metrics::{Family, HttpServer, Source, Value};
+use gwanmun_telemetry::spec::TelemetrySpec;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 
 use crate::app::{App, Parts};
+use crate::blocks::Blocks;
 use crate::config::{self, Asked, Configuration, Ended, Start};
 use crate::management::{Management, Shown};
 use crate::observe::{self, Lines, Observe};
 use crate::server::{self, Server, Serving, time};
 use crate::service::{Hook, Service};
-use prepare::Prepared;
+use prepare::{Foundation, Prepared, Purpose};
 use signals::Signals;
 
 /// How long the last spans and exceptions have to leave.
@@ -93,8 +91,12 @@ pub(crate) fn run<C: Configuration>(service: Service<C>) -> ExitCode {
 
 /// Only looks whether the configuration is good.
 fn check<C: Configuration>(name: &str, start: &Start) -> Result<(), StartError> {
-    let settings = prepare::prepare(config::read::<C>(name, start)?)?;
-    complain(&settings.warnings);
+    let reading = config::read::<C>(name, start)?;
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| StartError::could_not("the runtime", error))?;
+    let _within = runtime.enter();
+    let prepared = prepare::prepare(name, "", reading, Purpose::Check)?;
+    complain(&prepared.warnings);
     Ok(())
 }
 
@@ -105,7 +107,7 @@ fn run_until_signal<C: Configuration>(service: Service<C>, start: &Start) -> Res
     let runtime = runtime.map_err(|error| StartError::could_not("the runtime", error))?;
     let mut in_background = None;
     let outcome = runtime.block_on(async {
-        let prepared = prepare::prepare(reading)?;
+        let prepared = prepare::prepare(service.name, service.version, reading, Purpose::Run)?;
         complain(&prepared.warnings);
         in_background =
             Some(logs::in_background().map_err(|error| StartError::could_not("the application log", error))?);
@@ -137,7 +139,8 @@ pub(crate) async fn start_from<C: Configuration>(
     let free = || Spanned::new("127.0.0.1:0".to_owned(), Span::NOWHERE);
     reading.spec.server.address.get_or_insert_with(free);
     reading.spec.management.address.get_or_insert_with(free);
-    begin(service, prepare::prepare(reading)?).await
+    let prepared = prepare::prepare(service.name, service.version, reading, Purpose::Run)?;
+    begin(service, prepared).await
 }
 
 /// A service at work.
@@ -156,24 +159,13 @@ pub struct Running<C = ()> {
 
 /// Starts a service on the runtime that this is called on.
 async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> Result<Running<C>, StartError> {
-    let Prepared { spec, own, record, warnings: _, limits, tls } = prepared;
+    let Prepared { spec, own, record, warnings: _, limits, tls, formats, blocks, foundation } = prepared;
+    let Blocks { identity, clients } = blocks;
+    let Foundation { clock, tallies, instruments, numbers, telemetry } = foundation;
     let Service { name, version, routes, public_routes, on_start, on_stop, checks, reloadable: _ } = service;
     let access_log = AccessLog::open(sink(&spec.telemetry))
         .map_err(|error| StartError::could_not("the access log cannot be opened", error))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (tallies, numbers, instruments) = (Tallies::default(), Numbers::new(), Instruments::new());
-    numbers.add(instruments.source());
-    numbers.add_tallies(tallies.clone());
     numbers.add(lost_lines(&access_log));
-    let resource = Resource {
-        service: Arc::from(name),
-        version: Arc::from(version),
-        instance: Arc::from(instance()),
-        environment: record.profiles.first().map(|profile| Arc::from(profile.as_str())),
-        others: Vec::new(),
-    };
-    let ground = Ground { resource, clock: Arc::clone(&clock), tallies: tallies.clone(), numbers: numbers.source() };
-    let telemetry = Telemetry::start(&spec.telemetry, ground);
     let exceptions = telemetry.exceptions();
     exceptions.install_hook();
     let health = Health::new(Handle::current(), Arc::clone(&clock), exceptions.clone());
@@ -183,7 +175,15 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     });
     let record = Arc::new(ArcSwap::from_pointee(record));
     let (config, metrics) = (ArcSwap::from_pointee(own), instruments.clone());
-    let app = App::of(Parts { name, config, health: health.clone(), telemetry: telemetry.clone(), metrics });
+    let app = App::of(Parts {
+        name,
+        config,
+        health: health.clone(),
+        telemetry: telemetry.clone(),
+        metrics,
+        identity: identity.clone(),
+        clients,
+    });
     let shown = Shown {
         name,
         version,
@@ -196,6 +196,9 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let management = Management::start(&spec.management, shown).await?;
     for (check, settings, make) in checks {
         health.add(&check, settings, make(&app));
+    }
+    if let Err(why) = identity.prepare_keys().await {
+        tracing::warn!(event = "passport-keys-missing", error = why, "the keys of Passports cannot be had yet");
     }
     hooks::start(on_start, &app).await?;
 
@@ -213,12 +216,13 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
         requests: HttpServer::new(&instruments)
             .map_err(|error| StartError::could_not("the numbers of requests", error))?,
         faults: tallies.tally("gwanmun_faults_total", help, &["code"]),
-        formats: formats(&spec.telemetry),
+        formats,
         sample: spec.telemetry.traces.sample.as_ref().map_or(0.0, |sample| sample.value),
         body_bytes: limits.body_bytes,
         timeout: limits.timeout,
     });
-    let routes = observe::note_route(routes.merge(public_routes).with_state(app.clone()));
+    let routes = identity.guard(routes, public_routes);
+    let routes = observe::note_route(routes.with_state(app.clone()));
     let serving = Server { listener, tls, limits, observe, routes }.start();
     tracing::info!(event = "listening", listener = "server", address = %address, "listening");
     health.set_process(Process::Ready);
@@ -277,10 +281,11 @@ impl<C: Configuration> Running<C> {
         hooks::stop(on_stop, &app).await;
         flushing.abort();
         lines.flush();
-        let telemetry = app.telemetry().clone();
+        let (telemetry, identity) = (app.telemetry().clone(), app.identity().clone());
         // Both wait on their threads.
         let _ = tokio::task::spawn_blocking(move || {
             access_log.close();
+            identity.close();
             telemetry.close(FAREWELL);
         })
         .await;
@@ -310,19 +315,6 @@ fn sink(spec: &TelemetrySpec) -> Sink {
         Some("off") => Sink::Off,
         Some(path) => Sink::File(path.into()),
     }
-}
-
-fn formats(spec: &TelemetrySpec) -> TraceFormats {
-    match &spec.traces.propagate {
-        None => TraceFormats::new([Propagation::W3c]),
-        Some(formats) => TraceFormats::new(formats.iter().map(|format| format.value)),
-    }
-}
-
-/// Tells replicas apart.
-fn instance() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
-    format!("{host}-{}", std::process::id())
 }
 
 fn millis(duration: Duration) -> u64 {

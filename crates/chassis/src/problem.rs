@@ -16,6 +16,8 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use crate::outgoing::CallFailed;
+
 /// What a handler returns instead of an answer.
 ///
 /// ```
@@ -175,7 +177,7 @@ impl Problem {
     }
 }
 
-/// Any error may leave a handler by `?`. A [`Fault`] is answered by its code, and what an extractor refused by its status,
+/// Any error may leave a handler by `?`. A [`Fault`] and a [`CallFailed`] are answered by their code, and what an extractor refused by its status,
 /// as if the extractor had answered itself; everything else is a 500 that does not say why, and an exception.
 impl<E: Error + Send + Sync + 'static> From<E> for Problem {
     #[track_caller]
@@ -183,6 +185,9 @@ impl<E: Error + Send + Sync + 'static> From<E> for Problem {
         let any: &dyn Any = &error;
         if let Some(fault) = any.downcast_ref::<Fault>() {
             return Self::of_fault(fault);
+        }
+        if let Some(failed) = any.downcast_ref::<CallFailed>() {
+            return Self::of_fault(&Fault::from(failed));
         }
         match rejected(any) {
             Some((status, detail)) => Self::bare(status).detail(detail),

@@ -7,6 +7,9 @@ use gwanmun_telemetry::spec::TelemetrySpec;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::identity::{AuditSpec, AuthorizationSpec, PassportSpec};
+use crate::outgoing::ClientSpec;
+
 /// The keys that may change while a service runs; `*` is any name. Others take effect at the next start.
 pub(crate) const RELOADABLE: &[&str] =
     &["authorization", "clients.*.timeout", "telemetry.logs.level", "telemetry.logs.levels", "telemetry.traces.sample"];
@@ -23,6 +26,10 @@ pub struct ServiceSpec {
     pub management: ManagementSpec,
     /// Whose Passports are believed.
     pub passport: Option<PassportSpec>,
+    /// Who may do what; may change while the service runs.
+    pub authorization: Option<AuthorizationSpec>,
+    /// Where it is recorded who did what.
+    pub audit: Option<Spanned<AuditSpec>>,
     /// Services that this one calls, by the names its code has for them.
     pub clients: BTreeMap<String, Spanned<ClientSpec>>,
     /// Logs, traces, metrics, exceptions.
@@ -103,26 +110,4 @@ pub struct ManagementSpec {
     pub probes: Option<Spanned<String>>,
     /// What `Authorization: Bearer` must carry to change something, such as the level of a logger.
     pub token: Option<Spanned<String>>,
-}
-
-/// Whose Passports are believed.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PassportSpec {
-    /// The gateways that sign them (`iss`).
-    pub issuer: Spanned<String>,
-    /// Where the issuer publishes its keys.
-    pub jwks: Spanned<String>,
-    /// `aud` of every Passport.
-    pub trust_domain: Spanned<String>,
-}
-
-/// A service that this one calls.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ClientSpec {
-    /// Its base URL.
-    pub url: Spanned<String>,
-    /// How long a call may take, all attempts together (2 s).
-    pub timeout: Option<Spanned<Timespan>>,
 }

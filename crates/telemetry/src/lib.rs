@@ -6,6 +6,7 @@ pub mod access;
 pub mod exceptions;
 pub mod export;
 pub mod health;
+mod instrumented;
 mod json;
 pub mod logs;
 pub mod metrics;

@@ -10,6 +10,8 @@ use gwanmun_core::{Clock, Tallies};
 
 use crate::exceptions::Exceptions;
 use crate::export::{Collector, NumberTarget, Push, Pushed, Shipper, SpanTarget};
+use crate::instrumented;
+use crate::logs;
 use crate::metrics::{Source, process_start};
 use crate::spec::TelemetrySpec;
 use crate::tracer::Tracer;
@@ -106,6 +108,7 @@ impl Telemetry {
         };
         let telemetry = Self { tracer: Tracer::off(), exceptions, works: Some(Arc::new(works)) };
         telemetry.reload(spec);
+        logs::hand_spans_to(instrumented::taker(telemetry.tracer()));
         telemetry
     }
 

@@ -16,9 +16,14 @@ pub fn current() -> Option<TraceContext> {
     CURRENT.get()
 }
 
+/// Works for `trace` from now on; what it worked for before.
+pub(crate) fn replace(trace: Option<TraceContext>) -> Option<TraceContext> {
+    CURRENT.replace(trace)
+}
+
 /// Works for `trace` until the guard is dropped.
 pub fn enter(trace: Option<TraceContext>) -> Entered {
-    Entered { before: CURRENT.replace(trace) }
+    Entered { before: replace(trace) }
 }
 
 /// While it lives, this thread works for a trace. Not to be held over an `await`.

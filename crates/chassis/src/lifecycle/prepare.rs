@@ -1,9 +1,19 @@
 //! From what was read to what the start needs: everything that can be wrong with a configuration is found here, before
 //! anything has begun.
 
-use gwanmun_config::{Diagnostic, Diagnostics, Spanned};
+use std::sync::Arc;
 
-use crate::config::{Ended, Reading, Record, Settings};
+use gwanmun_config::{Diagnostic, Diagnostics, Spanned};
+use gwanmun_core::{Clock, SystemClock, Tallies};
+use gwanmun_telemetry::metrics::{HttpCalls, Instruments, Numbers};
+use gwanmun_telemetry::pipeline::{Ground, Resource, Telemetry};
+use gwanmun_telemetry::spec::{Propagation, TelemetrySpec};
+use gwanmun_telemetry::trace::TraceFormats;
+
+use super::StartError;
+use crate::blocks::Blocks;
+use crate::config::{Reading, Record, Settings};
+use crate::outgoing::Told;
 use crate::server::{Limits, Tls};
 use crate::settings::ServiceSpec;
 
@@ -17,27 +27,90 @@ pub(super) struct Prepared<C> {
     pub(super) warnings: String,
     pub(super) limits: Limits,
     pub(super) tls: Option<Tls>,
+    pub(super) formats: TraceFormats,
+    pub(super) blocks: Blocks,
+    pub(super) foundation: Foundation,
 }
 
-/// Looks at everything.
+/// What everything else stands on: the time, and those who count and tell.
+pub(super) struct Foundation {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tallies: Tallies,
+    pub(super) instruments: Instruments,
+    pub(super) numbers: Numbers,
+    pub(super) telemetry: Telemetry,
+}
+
+/// What a configuration is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To run.
+    Run,
+    /// To be told whether it is good: nothing leaves the process.
+    Check,
+}
+
+/// Looks at everything. To be called on the runtime of the service.
 ///
 /// # Errors
 /// All mistakes.
-pub(super) fn prepare<C>(mut reading: Reading<C>) -> Result<Prepared<C>, Ended> {
+pub(super) fn prepare<C>(
+    name: &str,
+    version: &str,
+    mut reading: Reading<C>,
+    purpose: Purpose,
+) -> Result<Prepared<C>, StartError> {
+    let (limits, tls) = look_at(&mut reading);
+    let may_tell = purpose == Purpose::Run && !reading.diagnostics.has_errors();
+    let environment = reading.profiles().first().map(|profile| Arc::from(profile.as_str()));
     let spec = &reading.spec;
-    let mistakes = &mut reading.diagnostics;
+    let foundation = Foundation::lay(name, version, environment, may_tell.then_some(&spec.telemetry));
+    let formats = formats(&spec.telemetry);
+    let calls = HttpCalls::new(&foundation.instruments);
+    let calls = calls.map_err(|error| StartError::could_not("the numbers of calls", error))?;
+    let told = Told::new(foundation.telemetry.tracer(), formats, calls);
+    let (sources, files, mistakes) = (&reading.sources, &mut reading.files, &mut reading.diagnostics);
+    let blocks = Blocks::build(spec, &told, &foundation.tallies, sources, files, mistakes);
+    let Settings { spec, own, record, warnings } = reading.settle()?;
+    let blocks = blocks.ok_or_else(|| StartError::could_not("the configuration", "something is wrong with it"))?;
+    Ok(Prepared { spec, own, record, warnings, limits, tls, formats, blocks, foundation })
+}
+
+/// Looks at what needs nothing to stand on.
+pub(super) fn look_at<C>(reading: &mut Reading<C>) -> (Limits, Option<Tls>) {
+    let Reading { spec, diagnostics, sources, files, .. } = reading;
     for address in [&spec.server.address, &spec.management.address, &spec.management.probes] {
-        check_address(address.as_ref(), mistakes);
+        check_address(address.as_ref(), diagnostics);
     }
     if let Some(sample) = &spec.telemetry.traces.sample
         && !(0.0..=1.0).contains(&sample.value)
     {
-        mistakes.push(Diagnostic::error(format!("found {}, wanted a share from 0 to 1", sample.value), sample.span));
+        diagnostics.push(Diagnostic::error(format!("found {}, wanted a share from 0 to 1", sample.value), sample.span));
     }
-    let limits = Limits::of(&spec.server, mistakes);
-    let tls = spec.server.tls.as_ref().and_then(|tls| Tls::load(tls, &reading.sources, &mut reading.files, mistakes));
-    let Settings { spec, own, record, warnings } = reading.settle()?;
-    Ok(Prepared { spec, own, record, warnings, limits, tls })
+    let limits = Limits::of(&spec.server, diagnostics);
+    let tls = spec.server.tls.as_ref().and_then(|tls| Tls::load(tls, sources, files, diagnostics));
+    (limits, tls)
+}
+
+impl Foundation {
+    /// Who tells only counts where there is no `spec`.
+    fn lay(name: &str, version: &str, environment: Option<Arc<str>>, spec: Option<&TelemetrySpec>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (tallies, instruments, numbers) = (Tallies::default(), Instruments::new(), Numbers::new());
+        numbers.add(instruments.source());
+        numbers.add_tallies(tallies.clone());
+        let resource = Resource {
+            service: Arc::from(name),
+            version: Arc::from(version),
+            instance: Arc::from(instance()),
+            environment,
+            others: Vec::new(),
+        };
+        let ground =
+            Ground { resource, clock: Arc::clone(&clock), tallies: tallies.clone(), numbers: numbers.source() };
+        let telemetry = spec.map_or_else(Telemetry::default, |spec| Telemetry::start(spec, ground));
+        Self { clock, tallies, instruments, numbers, telemetry }
+    }
 }
 
 /// `host:port`; whether it can be bound is another question.
@@ -48,4 +121,17 @@ fn check_address(address: Option<&Spanned<String>>, mistakes: &mut Diagnostics) 
         let found = address.value.escape_debug();
         mistakes.push(Diagnostic::error(format!("found '{found}', wanted host:port"), address.span));
     }
+}
+
+fn formats(spec: &TelemetrySpec) -> TraceFormats {
+    match &spec.traces.propagate {
+        None => TraceFormats::new([Propagation::W3c]),
+        Some(formats) => TraceFormats::new(formats.iter().map(|format| format.value)),
+    }
+}
+
+/// Tells replicas apart.
+fn instance() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
+    format!("{host}-{}", std::process::id())
 }

@@ -42,6 +42,7 @@ mod roles;
 mod sessions;
 mod streaming;
 mod tls;
+mod traces;
 mod under_load;
 mod upgrades;
 

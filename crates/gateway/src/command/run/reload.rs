@@ -109,10 +109,10 @@ impl Running<'_> {
         open_files::warn_if_short(self.open_files, &plan);
         self.server.replace(plan).map_err(|error| error.to_string())?;
         logs::apply(&spec.telemetry.logs);
+        self.telemetry.reload(&spec.telemetry);
         if let Err(error) = logs::send_to(&spec.telemetry.logs, "gwanmun") {
             tracing::error!(event = "log-output-kept", %error, "the application log goes where it went before");
         }
-        self.telemetry.reload(&spec.telemetry);
         self.drain = DrainTimes::of(spec);
         Ok(())
     }
