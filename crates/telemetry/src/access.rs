@@ -3,7 +3,7 @@
 
 mod line;
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::appended::Appended;
 use crate::sanitized::Sanitized;
 use crate::writer::{CHUNK, Writer};
 use gwanmun_core::Stamp;
@@ -22,7 +23,7 @@ pub enum Sink {
     Off,
     /// To standard output.
     Stdout,
-    /// To the end of a file, which is made where it is missing.
+    /// To the end of a file, which is made where it is missing, and anew when it was rotated away.
     File(PathBuf),
 }
 
@@ -35,16 +36,18 @@ pub struct AccessLog {
 impl AccessLog {
     /// Opens the sink and starts the thread that writes to it. Fails where the file cannot be opened.
     pub fn open(sink: Sink) -> io::Result<Self> {
-        let out = match sink {
+        let failing = |error: &io::Error| {
+            tracing::warn!(event = "access-log-failing", error = %error, "lines of the access log are lost");
+        };
+        let writer = match sink {
             Sink::Off => return Ok(Self { writer: None }),
             // A descriptor of our own: no lock and no second buffer between us and the pipe.
-            Sink::Stdout => io::stdout().as_fd().try_clone_to_owned()?.into(),
-            Sink::File(path) => OpenOptions::new().create(true).append(true).open(path)?,
+            Sink::Stdout => {
+                let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+                Writer::start("access-log", out, failing)?
+            }
+            Sink::File(path) => Writer::start("access-log", Appended::open(&path)?, failing)?,
         };
-        let out: std::fs::File = out;
-        let writer = Writer::start("access-log", out, |error| {
-            tracing::warn!(event = "access-log-failing", error = %error, "lines of the access log are lost");
-        })?;
         Ok(Self { writer: Some(Arc::new(writer)) })
     }
 

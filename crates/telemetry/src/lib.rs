@@ -3,6 +3,7 @@
 //! numbers into cells; writing, merging and sending happen on other threads.
 
 pub mod access;
+mod appended;
 pub mod exceptions;
 pub mod export;
 pub mod health;

@@ -4,7 +4,6 @@
 //! not stop a worker.
 
 mod check;
-mod file;
 mod levels;
 mod line;
 mod output;

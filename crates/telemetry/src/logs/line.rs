@@ -232,14 +232,15 @@ impl Visit for Parts {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
+        let mut printed = Printed(String::new());
+        let mut told = write!(printed, "{value}");
         let mut source = value.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
+        // One that fails to print, or has no end, leaves what it printed.
+        while let (Some(cause), Ok(())) = (source, told) {
+            told = write!(printed, ": {cause}");
             source = cause.source();
         }
-        self.text(field, &text);
+        self.text(field, &printed.0);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
-use super::file::Appended;
 use super::line::Style;
 use super::syslog::{Receiver, Syslog};
+use crate::appended::Appended;
 use crate::export::Collector;
 use crate::spec::LogsSpec;
 use crate::writer::Writer;
@@ -94,15 +94,8 @@ pub(super) fn write(style: Style, form: &dyn Fn(Style) -> Vec<u8>) {
     let line = form(style);
     // Written to at start, reload and end only, so readers do not wait.
     let outputs = OUTPUTS.read().unwrap_or_else(PoisonError::into_inner);
-    if outputs.file.is_some() || outputs.syslog.is_some() {
-        let json = if style == Style::Json { line.clone() } else { form(Style::Json) };
-        if let Some(syslog) = &outputs.syslog {
-            syslog.send(json.clone());
-        }
-        if let Some(file) = &outputs.file {
-            file.writer.send(json, 1);
-        }
-    }
+    let (file, syslog) = (outputs.file.clone(), outputs.syslog.clone());
+    let json = (style == Style::Json && (file.is_some() || syslog.is_some())).then(|| line.clone());
     match &outputs.stderr {
         Some(writer) => writer.send(line, 1),
         None => {
@@ -110,6 +103,18 @@ pub(super) fn write(style: Style, form: &dyn Fn(Style) -> Vec<u8>) {
                 DROPPED.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+    drop(outputs);
+    if file.is_none() && syslog.is_none() {
+        return;
+    }
+    // Printing a value may log in turn, so that nothing is held here.
+    let json = json.unwrap_or_else(|| form(Style::Json));
+    if let Some(syslog) = syslog {
+        syslog.send(json.clone());
+    }
+    if let Some(file) = file {
+        file.writer.send(json, 1);
     }
 }
 

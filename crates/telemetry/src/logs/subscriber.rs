@@ -61,7 +61,10 @@ impl Dial {
     pub(super) fn change(&self, name: &str, level: Option<Level>) -> Result<(), Unchanged> {
         let mut outcome = Ok(());
         self.levels.rcu(|levels| match levels.with(name, level) {
-            Ok(changed) => Arc::new(changed),
+            Ok(changed) => {
+                outcome = Ok(());
+                Arc::new(changed)
+            }
             Err(unchanged) => {
                 outcome = Err(unchanged);
                 Arc::clone(levels)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The file at a path, whichever it is at the time of a write: once it was renamed or removed, the next line begins
 /// another one. No signal is needed for that, and none is missed.
-pub(super) struct Appended {
+pub(crate) struct Appended {
     path: PathBuf,
     file: File,
     is: Option<(u64, u64)>,
@@ -15,7 +15,7 @@ pub(super) struct Appended {
 
 impl Appended {
     /// Opens the file, which is made where it is missing.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let is = file.metadata().ok().as_ref().map(identity);
         Ok(Self { path: path.to_owned(), file, is })
