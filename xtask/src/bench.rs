@@ -24,6 +24,7 @@ mod report;
 mod row;
 mod running;
 mod sample;
+mod services;
 
 use std::time::Instant;
 
@@ -103,6 +104,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
                 compete(*row, &sizes, &products, options.routes, &place, &mut report)
             }
             Row::Identity => identity::run(&products, options.main, &place, &mut report.ladder),
+            Row::Spans => services::compare_spans(options.main, &place, &mut report),
+            Row::Chassis => services::compare_chassis(options.main, &place, &mut report),
             Row::Attack => attack::run(&products, options.main, &place, &mut report.attacks),
             Row::Memory => weigh(&products, &place, &mut report),
             Row::Check => time_checks(&products, &place, &mut report),

@@ -9,6 +9,7 @@ mod free_port;
 mod fuzz;
 mod lint;
 mod profile;
+mod shop;
 mod signals;
 mod steps;
 mod test;
@@ -33,9 +34,10 @@ usage: cargo xtask COMMAND
                     --minimise takes the best of what was found into fuzz/corpus
   profile ROW [--of PROXY] [--seconds N] [--no-build]
                     top symbols and system calls of one proxy (default: gwanmun) under the load of a row
+  shop [--check]    starts examples/shop, services and gateways, and prints a tour; --check goes on the tour itself
 
-rows: h1, h1-tls, h2c, h1-64k-down, h1-1m-down, h1-64k-up, h1-1m-up, handshake, routes-path, routes-host, identity,
-      attack, memory, check
+rows: h1, h1-tls, h2c, h1-64k-down, h1-1m-down, h1-64k-up, h1-1m-up, handshake, routes-path, routes-host, identity, spans,
+      chassis, attack, memory, check
 ";
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Some((&"bench", rest)) => bench::run(rest),
         Some((&"fuzz", rest)) => fuzz::run(rest),
         Some((&"profile", rest)) => profile::run(rest),
+        Some((&"shop", rest)) => shop::run(rest),
         Some((&bench::BACKEND_COMMAND, rest)) => bench::serve_backend(rest),
         Some((&bench::FLOOD_COMMAND, rest)) => bench::flood(rest),
         Some((&("help" | "--help" | "-h"), _)) => {

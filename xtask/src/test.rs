@@ -29,6 +29,7 @@ const TOOLS: &[Tool] = &[
 /// for its database, and Debian would take another database's if it were not told.
 const SLOW_TOOLS: &[Tool] = &[
     tool("nginx", "nginx"),
+    tool("pg_ctlcluster", "postgresql"),
     tool("haproxy", "haproxy"),
     tool("slowhttptest", "slowhttptest"),
     tool("chromium", "chromium"),

@@ -10,6 +10,9 @@ use gwanmun_telemetry::pipeline::Telemetry;
 
 use crate::identity::{Audit, Identity};
 use crate::outgoing::{Clients, HttpClient, UnknownClient};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use crate::sql::NoDatabase;
+use crate::sql::Sql;
 
 /// What a service has while it runs. Clones are the same.
 pub struct App<C = ()>(Arc<Parts<C>>);
@@ -22,6 +25,7 @@ pub(crate) struct Parts<C> {
     pub(crate) metrics: Instruments,
     pub(crate) identity: Identity,
     pub(crate) clients: Clients,
+    pub(crate) sql: Option<Sql>,
 }
 
 impl<C> App<C> {
@@ -39,12 +43,31 @@ impl<C> App<C> {
         self.0.config.load_full()
     }
 
+    /// Another configuration is in force.
+    pub(crate) fn adopt(&self, own: C) {
+        self.0.config.store(Arc::new(own));
+    }
+
     /// The client for what the configuration calls `clients.NAME`.
     ///
     /// # Errors
     /// There is none of that name.
     pub fn client(&self, name: &str) -> Result<HttpClient, UnknownClient> {
         self.0.clients.of(name)
+    }
+
+    /// Connections to the database: `$1` and so on stand for values, whichever it is. [`crate::Problem`] can be made of what
+    /// goes wrong, so that `?` will do in handlers.
+    ///
+    /// # Errors
+    /// The configuration has no `database`.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub fn sql(&self) -> Result<&sqlx::AnyPool, NoDatabase> {
+        self.0.sql.as_ref().map(Sql::pool).ok_or(NoDatabase)
+    }
+
+    pub(crate) fn database(&self) -> Option<&Sql> {
+        self.0.sql.as_ref()
     }
 
     /// Where work outside of requests is recorded: jobs, hooks. In handlers `Audit` is an extractor.

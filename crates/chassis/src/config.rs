@@ -19,7 +19,7 @@ use gwanmun_config::{Diagnostics, Files, Layer, Loaded, MergeRules, Node, Source
 
 use crate::settings::ServiceSpec;
 pub(crate) use record::Record;
-pub(crate) use reload::Reloader;
+pub(crate) use reload::{Reloader, TakeOver};
 pub(crate) use start::{Asked, Ended, Start};
 
 /// A service's own section. Whatever serde can read.

@@ -43,6 +43,9 @@ pub(crate) struct IdentitySpecs<'a> {
     pub(crate) audit: Option<&'a Spanned<AuditSpec>>,
 }
 
+/// Who may what, not in force yet.
+pub(crate) struct Rules(Authorization);
+
 /// Proves, decides, records. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Identity(Arc<Parts>);
@@ -59,10 +62,7 @@ impl Identity {
     /// From what is written; every mistake goes to `ground`. With a mistake there is nothing, and no audit log is opened.
     pub(crate) fn build(specs: IdentitySpecs<'_>, ground: &mut Ground<'_>) -> Option<Self> {
         let proof = specs.passport.map(|spec| Proof::build(spec, ground));
-        let authorization = match specs.authorization {
-            Some(spec) => Authorization::build(spec, ground),
-            None => Some(Authorization::default()),
-        };
+        let authorization = Self::rules(specs.authorization, ground).map(|rules| rules.0);
         let audit = specs.audit.map(|spec| spec.value.settings(ground));
         let proof = match proof {
             Some(proof) => Some(proof?),
@@ -90,15 +90,17 @@ impl Identity {
         })))
     }
 
-    /// Decides from now on as `spec` says; with a mistake in it nothing changes.
-    pub(crate) fn reload(&self, spec: Option<&AuthorizationSpec>, ground: &mut Ground<'_>) {
-        let authorization = match spec {
-            Some(spec) => Authorization::build(spec, ground),
-            None => Some(Authorization::default()),
-        };
-        if let Some(authorization) = authorization {
-            self.0.authorization.store(Arc::new(authorization));
+    /// What `spec` says about who may what, for [`Identity::adopt`]; every mistake goes to `ground`.
+    pub(crate) fn rules(spec: Option<&AuthorizationSpec>, ground: &mut Ground<'_>) -> Option<Rules> {
+        match spec {
+            Some(spec) => Authorization::build(spec, ground).map(Rules),
+            None => Some(Rules(Authorization::default())),
         }
+    }
+
+    /// Decides by `rules` from now on.
+    pub(crate) fn adopt(&self, rules: Rules) {
+        self.0.authorization.store(Arc::new(rules.0));
     }
 
     /// `routes`, whose every request must carry a Passport, and `public`, that everybody may call; a Passport that is there
@@ -180,3 +182,6 @@ impl fmt::Debug for Identity {
         f.debug_struct("Identity").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,9 @@ mod service;
 pub mod settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+#[path = "sql/absent.rs"]
+mod sql;
 pub mod testing;
 
 pub use app::App;

@@ -3,33 +3,39 @@
 
 mod hooks;
 mod prepare;
+mod reload;
 mod signals;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gwanmun_config::{Span, Spanned};
+use gwanmun_config::{Environment, Span, Spanned};
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::health::{Health, Process};
 use gwanmun_telemetry::logs;
 use gwanmun_telemetry::metrics::{Family, HttpServer, Source, Value};
+use gwanmun_telemetry::operators::Operators;
 use gwanmun_telemetry::spec::TelemetrySpec;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 
 use crate::app::{App, Parts};
 use crate::blocks::Blocks;
-use crate::config::{self, Asked, Configuration, Ended, Start};
+use crate::config::{self, Asked, Configuration, Ended, Record, Reloader, Start};
 use crate::management::{Management, Shown};
-use crate::observe::{self, Lines, Observe};
+use crate::observe::{self, Lines, Observe, Sampling};
 use crate::server::{self, Server, Serving, time};
 use crate::service::{Hook, Service};
+use crate::sql::Database;
 use prepare::{Foundation, Prepared, Purpose};
+use reload::{Reconfigure, Wanted};
 use signals::Signals;
 
 /// How long the last spans and exceptions have to leave.
@@ -69,9 +75,10 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// From the arguments of the process to its exit code.
-pub(crate) fn run<C: Configuration>(service: Service<C>) -> ExitCode {
-    let outcome = match Asked::of_process(service.name, service.version) {
-        Asked::Run(start) => run_until_signal(service, &start),
+pub(crate) fn run<C: Configuration>(service: Service<C>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (environment, folder) = (Environment::from_process(), PathBuf::new());
+    let outcome = match Asked::of(service.name, service.version, arguments, environment, folder) {
+        Asked::Run(start) => run_until_signal(service, start),
         Asked::Check(start) => check::<C>(service.name, &start),
         Asked::Nothing(Ended { code: 0, said, .. }) => {
             // Nobody may be there to read it.
@@ -100,8 +107,8 @@ fn check<C: Configuration>(name: &str, start: &Start) -> Result<(), StartError> 
     Ok(())
 }
 
-fn run_until_signal<C: Configuration>(service: Service<C>, start: &Start) -> Result<(), StartError> {
-    let reading = config::read(service.name, start)?;
+fn run_until_signal<C: Configuration>(service: Service<C>, start: Start) -> Result<(), StartError> {
+    let reading = config::read(service.name, &start)?;
     init_logs(&reading.spec.telemetry);
     let runtime = Builder::new_multi_thread().enable_all().thread_name(service.name).build();
     let runtime = runtime.map_err(|error| StartError::could_not("the runtime", error))?;
@@ -113,12 +120,16 @@ fn run_until_signal<C: Configuration>(service: Service<C>, start: &Start) -> Res
             Some(logs::in_background().map_err(|error| StartError::could_not("the application log", error))?);
         let mut signals =
             Signals::listen().map_err(|error| StartError::could_not("signals cannot be received", error))?;
-        let running = tokio::select! {
+        let mut running = tokio::select! {
             biased;
             running = begin(service, prepared) => running?,
             () = signals.stop() => return Ok(()),
         };
+        let reloading = running.reload_from(start)?;
         signals.stop().await;
+        if let Some(reloading) = reloading {
+            reloading.abort();
+        }
         running.stop_unless(signals.stop()).await;
         Ok(())
     });
@@ -130,7 +141,8 @@ fn run_until_signal<C: Configuration>(service: Service<C>, start: &Start) -> Res
     outcome
 }
 
-/// A service from the text of its settings; addresses that it does not name are free ports of this machine.
+/// A service from the text of its settings. What they do not name: addresses are free ports of this machine, and there is no
+/// access log.
 pub(crate) async fn start_from<C: Configuration>(
     service: Service<C>,
     settings: &str,
@@ -139,6 +151,7 @@ pub(crate) async fn start_from<C: Configuration>(
     let free = || Spanned::new("127.0.0.1:0".to_owned(), Span::NOWHERE);
     reading.spec.server.address.get_or_insert_with(free);
     reading.spec.management.address.get_or_insert_with(free);
+    reading.spec.telemetry.access_log.get_or_insert_with(|| Spanned::new("off".to_owned(), Span::NOWHERE));
     let prepared = prepare::prepare(service.name, service.version, reading, Purpose::Run)?;
     begin(service, prepared).await
 }
@@ -155,14 +168,23 @@ pub struct Running<C = ()> {
     access_log: AccessLog,
     delay: Duration,
     limit: Duration,
+    /// Until somebody looks after reloads.
+    lasting: Option<Lasting<C>>,
+}
+
+/// What a reload needs.
+struct Lasting<C> {
+    reconfigure: Reconfigure<C>,
+    record: Arc<ArcSwap<Record>>,
+    reloadable: Vec<&'static str>,
 }
 
 /// Starts a service on the runtime that this is called on.
 async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> Result<Running<C>, StartError> {
-    let Prepared { spec, own, record, warnings: _, limits, tls, formats, blocks, foundation } = prepared;
+    let Prepared { spec, own, record, warnings: _, limits, tls, formats, blocks, database, foundation } = prepared;
     let Blocks { identity, clients } = blocks;
     let Foundation { clock, tallies, instruments, numbers, telemetry } = foundation;
-    let Service { name, version, routes, public_routes, on_start, on_stop, checks, reloadable: _ } = service;
+    let Service { name, version, routes, public_routes, on_start, on_stop, checks, reloadable, migrations } = service;
     let access_log = AccessLog::open(sink(&spec.telemetry))
         .map_err(|error| StartError::could_not("the access log cannot be opened", error))?;
     numbers.add(lost_lines(&access_log));
@@ -173,6 +195,10 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
         let health = health.clone();
         Arc::new(move || health.families())
     });
+    let sql = database.map(Database::pool);
+    if let Some(sql) = &sql {
+        numbers.add(sql.numbers());
+    }
     let record = Arc::new(ArcSwap::from_pointee(record));
     let (config, metrics) = (ArcSwap::from_pointee(own), instruments.clone());
     let app = App::of(Parts {
@@ -183,6 +209,7 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
         metrics,
         identity: identity.clone(),
         clients,
+        sql,
     });
     let shown = Shown {
         name,
@@ -192,6 +219,7 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
         telemetry: telemetry.clone(),
         numbers,
         since: clock.wall(),
+        operators: Operators::new(spec.management.token.as_ref().map(|token| token.as_str())),
     };
     let management = Management::start(&spec.management, shown).await?;
     for (check, settings, make) in checks {
@@ -199,6 +227,15 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     }
     if let Err(why) = identity.prepare_keys().await {
         tracing::warn!(event = "passport-keys-missing", error = why, "the keys of Passports cannot be had yet");
+    }
+    match app.database() {
+        Some(sql) => {
+            let started = sql.start(migrations).await;
+            started.map_err(|error| StartError::could_not("the database", error))?;
+            sql.watch(&health);
+        }
+        None if migrations.is_empty() => {}
+        None => return Err(StartError::could_not("the database", "the configuration has no `database`")),
     }
     hooks::start(on_start, &app).await?;
 
@@ -217,19 +254,23 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
             .map_err(|error| StartError::could_not("the numbers of requests", error))?,
         faults: tallies.tally("gwanmun_faults_total", help, &["code"]),
         formats,
-        sample: spec.telemetry.traces.sample.as_ref().map_or(0.0, |sample| sample.value),
+        sampling: Sampling::new(spec.telemetry.traces.sample.as_ref().map(|sample| sample.value)),
         body_bytes: limits.body_bytes,
         timeout: limits.timeout,
     });
     let routes = identity.guard(routes, public_routes);
     let routes = observe::note_route(routes.with_state(app.clone()));
+    let wanted = Wanted::default();
+    let (app_too, observe_too, tls_too) = (app.clone(), Arc::clone(&observe), tls.clone());
+    let reconfigure = Reconfigure { app: app_too, observe: observe_too, tls: tls_too, clock, tallies, wanted };
+    let lasting = Some(Lasting { reconfigure, record, reloadable });
     let serving = Server { listener, tls, limits, observe, routes }.start();
     tracing::info!(event = "listening", listener = "server", address = %address, "listening");
     health.set_process(Process::Ready);
     tracing::info!(event = "ready", service = name, "ready");
     let delay = time(spec.drain.delay.as_ref(), 0);
     let limit = time(spec.drain.timeout.as_ref(), 30);
-    Ok(Running { app, address, management, serving, flushing, on_stop, lines, access_log, delay, limit })
+    Ok(Running { app, address, management, serving, flushing, on_stop, lines, access_log, delay, limit, lasting })
 }
 
 /// The counter of lines that were lost.
@@ -257,6 +298,20 @@ impl<C: Configuration> Running<C> {
         &self.app
     }
 
+    /// Reads what the process was started with again when it changes, until the task is aborted. Once.
+    fn reload_from(&mut self, start: Start) -> Result<Option<AbortHandle>, StartError> {
+        let Some(Lasting { reconfigure, record, reloadable }) = self.lasting.take() else { return Ok(None) };
+        let (clock, health) = (Arc::clone(&reconfigure.clock), self.app.health().clone());
+        let reloader = Reloader::new(self.app.name(), start, record, &reloadable, clock, health, self.app.metrics());
+        let reloader = reloader.map_err(|error| StartError::could_not("the numbers of reloads", error))?;
+        let reloading = tokio::spawn(async move {
+            if let Err(error) = reloader.run(reconfigure).await {
+                tracing::error!(event = "reload-off", %error, "the configuration will not be read again");
+            }
+        });
+        Ok(Some(reloading.abort_handle()))
+    }
+
     /// Ends as after a signal: not ready, `drain.delay`, the rest of the requests, hooks, the last lines.
     pub async fn stop(self) {
         self.stop_unless(std::future::pending()).await;
@@ -279,6 +334,9 @@ impl<C: Configuration> Running<C> {
             () = hurry => closer.close(),
         }
         hooks::stop(on_stop, &app).await;
+        if let Some(sql) = app.database() {
+            let _ = tokio::time::timeout(FAREWELL, sql.close()).await;
+        }
         flushing.abort();
         lines.flush();
         let (telemetry, identity) = (app.telemetry().clone(), app.identity().clone());

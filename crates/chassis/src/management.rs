@@ -1,6 +1,7 @@
 //! The management port of a service: health, metrics, configuration, loggers, exceptions, under the names of Actuator. A
 //! small server of its own, so that it answers whatever becomes of the service's listener.
 
+mod loggers;
 mod pages;
 
 use std::convert::Infallible;
@@ -12,6 +13,7 @@ use arc_swap::ArcSwap;
 use axum::body::Body;
 use gwanmun_telemetry::health::Health;
 use gwanmun_telemetry::metrics::Numbers;
+use gwanmun_telemetry::operators::Operators;
 use gwanmun_telemetry::pipeline::Telemetry;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -42,6 +44,8 @@ pub(crate) struct Shown {
     pub(crate) telemetry: Telemetry,
     pub(crate) numbers: Numbers,
     pub(crate) since: SystemTime,
+    /// Who may change something.
+    pub(crate) operators: Operators,
 }
 
 /// The management port and the probes port at work.
@@ -103,7 +107,7 @@ async fn accept(listener: TcpListener, shown: Arc<Shown>, shows: Shows) {
         tokio::spawn(async move {
             let service = service_fn(|request: Request<Incoming>| {
                 let shown = Arc::clone(&shown);
-                async move { Ok::<_, Infallible>(answer(&shown, shows, &request)) }
+                async move { Ok::<_, Infallible>(answer(&shown, shows, request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -117,13 +121,17 @@ async fn accept(listener: TcpListener, shown: Arc<Shown>, shows: Shows) {
     }
 }
 
-fn answer(shown: &Shown, shows: Shows, request: &Request<Incoming>) -> Response<Body> {
+async fn answer(shown: &Shown, shows: Shows, request: Request<Incoming>) -> Response<Body> {
+    let path = pages::plain(request.uri().path()).to_owned();
+    if shows == Shows::Everything && loggers::is_change(&request, &path) {
+        return loggers::change(&shown.operators, &path, request).await;
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = json(StatusCode::METHOD_NOT_ALLOWED, r#"{"title":"only GET is answered here"}"#.to_owned());
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    pages::page(shown, shows, request.uri().path())
+    pages::page(shown, shows, &path)
 }
 
 fn json(status: StatusCode, body: String) -> Response<Body> {

@@ -9,6 +9,7 @@ mod plain;
 mod record;
 mod request_body;
 mod route;
+mod sampling;
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -33,6 +34,7 @@ pub(crate) use answer::Answer;
 pub(crate) use lines::Lines;
 pub(crate) use notes::Notes;
 pub(crate) use route::note_route;
+pub(crate) use sampling::Sampling;
 
 use crate::deadline::Deadline;
 use crate::problem::Problem;
@@ -49,8 +51,7 @@ pub(crate) struct Observe {
     /// By code.
     pub(crate) faults: Tally,
     pub(crate) formats: TraceFormats,
-    /// The share of traces begun here that are sampled, 0 to 1.
-    pub(crate) sample: f64,
+    pub(crate) sampling: Sampling,
     /// The largest body of a request, bytes.
     pub(crate) body_bytes: u64,
     /// How long a request may take until its answer begins.
@@ -68,7 +69,7 @@ impl Observe {
     ) -> Answer {
         let (time, began) = (SystemTime::now(), Instant::now());
         let caller = self.formats.take_caller(request.headers_mut());
-        let trace = caller.next(|| self.sample > 0.0 && fastrand::f64() < self.sample);
+        let trace = caller.next(|| self.sampling.decide());
         let deadline = Deadline::of_caller(request.headers()).into_iter().chain(Deadline::after(self.timeout)).min();
         let notes = Notes::default();
         let record = Record {

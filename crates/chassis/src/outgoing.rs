@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use gwanmun_client::Client;
 use gwanmun_config::Spanned;
-use gwanmun_core::{Clock, Code, Fault, Tally};
+use gwanmun_core::{Clock, Tally};
 use gwanmun_resilience::{BreakerState, RetryBudget};
 use gwanmun_telemetry::metrics::HttpCalls;
 use gwanmun_telemetry::trace::TraceFormats;

@@ -189,6 +189,10 @@ impl<E: Error + Send + Sync + 'static> From<E> for Problem {
         if let Some(failed) = any.downcast_ref::<CallFailed>() {
             return Self::of_fault(&Fault::from(failed));
         }
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
+        if let Some(fault) = any.downcast_ref::<sqlx::Error>().and_then(crate::sql::away) {
+            return Self::of_fault(&fault);
+        }
         match rejected(any) {
             Some((status, detail)) => Self::bare(status).detail(detail),
             None => Self::failed(error.to_string(), Exception::of_error(&error)),

@@ -1,5 +1,6 @@
 //! A service from its parts: named, configured, routed, run.
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use gwanmun_telemetry::health::{Check, CheckSettings};
 use crate::app::App;
 use crate::config::Configuration;
 use crate::lifecycle::{self, Running, StartError};
+use crate::sql::Migration;
 
 /// What went wrong in a hook.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,6 +39,8 @@ pub struct Service<C = ()> {
     pub(crate) public_routes: Router<App<C>>,
     /// Keys of the service's own section that may change while it runs.
     pub(crate) reloadable: Vec<&'static str>,
+    /// What brings the database up to date.
+    pub(crate) migrations: &'static [Migration],
     pub(crate) on_start: Vec<Hook<C>>,
     pub(crate) on_stop: Vec<Hook<C>>,
     pub(crate) checks: Vec<(String, CheckSettings, Box<dyn FnOnce(&App<C>) -> Box<dyn Check> + Send>)>,
@@ -51,6 +55,7 @@ impl Service<()> {
             routes: Router::new(),
             public_routes: Router::new(),
             reloadable: Vec::new(),
+            migrations: &[],
             on_start: Vec::new(),
             on_stop: Vec::new(),
             checks: Vec::new(),
@@ -65,6 +70,7 @@ impl Service<()> {
             routes: Router::new(),
             public_routes: Router::new(),
             reloadable: self.reloadable,
+            migrations: self.migrations,
             on_start: Vec::new(),
             on_stop: Vec::new(),
             checks: Vec::new(),
@@ -101,6 +107,15 @@ impl<C: Configuration> Service<C> {
         self
     }
 
+    /// Brings the database up to date before the service is ready: [`crate::migrations!`] names the files. The service needs a
+    /// database then.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[must_use]
+    pub fn migrations(mut self, migrations: &'static [Migration]) -> Self {
+        self.migrations = migrations;
+        self
+    }
+
     /// Runs `hook` before the service is ready, in the order said. An error ends the start.
     #[must_use]
     pub fn on_start<F>(mut self, hook: impl FnOnce(App<C>) -> F + Send + 'static) -> Self
@@ -134,7 +149,8 @@ impl<C: Configuration> Service<C> {
     }
 
     /// Serves on the runtime that this is called on, without signals: for tests, and for who brings a `main` of its own.
-    /// `settings` is the text of an `application.yaml`; files, environment and arguments are not looked at.
+    /// `settings` is the text of an `application.yaml`; files, environment and arguments are not looked at. Where the text
+    /// does not say otherwise, addresses are free ports of this machine and there is no access log.
     ///
     /// # Errors
     /// The settings are at fault, a hook fails, or an address cannot be bound.
@@ -146,6 +162,12 @@ impl<C: Configuration> Service<C> {
     /// 1 where the configuration is at fault, 2 after wrong usage, 3 where it could not start.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        lifecycle::run(self)
+        self.run_with(std::env::args_os().skip(1))
+    }
+
+    /// The same with these arguments in place of the process' own: for a program that does other things too.
+    #[must_use]
+    pub fn run_with(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        lifecycle::run(self, arguments)
     }
 }

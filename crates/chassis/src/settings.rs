@@ -11,8 +11,18 @@ use crate::identity::{AuditSpec, AuthorizationSpec, PassportSpec};
 use crate::outgoing::ClientSpec;
 
 /// The keys that may change while a service runs; `*` is any name. Others take effect at the next start.
-pub(crate) const RELOADABLE: &[&str] =
-    &["authorization", "clients.*.timeout", "telemetry.logs.level", "telemetry.logs.levels", "telemetry.traces.sample"];
+pub(crate) const RELOADABLE: &[&str] = &[
+    "authorization",
+    "telemetry.exceptions",
+    "telemetry.logs.level",
+    "telemetry.logs.levels",
+    "telemetry.logs.redact",
+    "telemetry.metrics",
+    "telemetry.traces.otlp",
+    "telemetry.traces.protocol",
+    "telemetry.traces.sample",
+    "telemetry.traces.zipkin",
+];
 
 /// Every key that each service has.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -32,6 +42,8 @@ pub struct ServiceSpec {
     pub audit: Option<Spanned<AuditSpec>>,
     /// Services that this one calls, by the names its code has for them.
     pub clients: BTreeMap<String, Spanned<ClientSpec>>,
+    /// The database.
+    pub database: Option<DatabaseSpec>,
     /// Logs, traces, metrics, exceptions.
     pub telemetry: TelemetrySpec,
     /// How a service ends.
@@ -110,4 +122,28 @@ pub struct ManagementSpec {
     pub probes: Option<Spanned<String>>,
     /// What `Authorization: Bearer` must carry to change something, such as the level of a logger.
     pub token: Option<Spanned<String>>,
+}
+
+/// The database, of services that are built with one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DatabaseSpec {
+    /// `sqlite://orders.db`, `sqlite::memory:` or `postgres://host/database`.
+    pub url: Spanned<String>,
+    /// The user, where the URL does not name it.
+    pub username: Option<Spanned<String>>,
+    /// The user's password, best as `${file:…}`.
+    pub password: Option<Spanned<String>>,
+    /// The most connections at once (10).
+    pub max_connections: Option<Spanned<u32>>,
+    /// How long a request waits for a connection; then it is a 503 (2 s).
+    pub acquire_timeout: Option<Spanned<Timespan>>,
+    /// How long a connection is kept that nobody needs (10 min).
+    pub idle_timeout: Option<Spanned<Timespan>>,
+    /// How long the database may take to be there when the service starts (30 s).
+    pub start_timeout: Option<Spanned<Timespan>>,
+    /// How often it is looked whether it answers (5 s).
+    pub check_every: Option<Spanned<Timespan>>,
+    /// How long the answer may take (1 s).
+    pub check_timeout: Option<Spanned<Timespan>>,
 }

@@ -11,6 +11,7 @@ mod sender;
 mod settings;
 mod tls;
 mod trace;
+mod watch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,12 +26,14 @@ use tokio::time::{Instant, timeout_at};
 
 use self::destination::Destination;
 use self::pool::Pool;
+use self::watch::Watched;
 use crate::call_error::CallError;
 use crate::outbound::Outbound;
 
 pub use self::answer::Trailers;
 pub use self::settings::{Protocol, Settings};
 pub use self::tls::Tls;
+pub use self::watch::{Called, Watch};
 
 /// Makes calls to one target. Clones share its connections, its limits and its breaker.
 #[derive(Clone)]
@@ -76,7 +79,8 @@ impl Client {
     /// Why there is no answer.
     pub async fn call(&self, mut request: Request<Bytes>, trace: Option<&str>) -> Result<Response<Bytes>, CallError> {
         trace::hand_on(request.headers_mut(), trace);
-        self.send(request).await
+        let watched = Watched::of(&self.outbound, &request, trace);
+        self.run(request, watched).await
     }
 
     /// The same for who tells the trace in the header fields of `request`, with a span of the call's own.
@@ -84,12 +88,7 @@ impl Client {
     /// # Errors
     /// Why there is no answer.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CallError> {
-        let outcome = match self.begin(request) {
-            Ok(call) => return call.await.unwrap_or(Err(CallError::Interrupted)),
-            Err(error) => Err(error),
-        };
-        self.shared.count(&outcome);
-        outcome
+        self.run(request, None).await
     }
 
     /// What its breaker does with calls now.
@@ -97,9 +96,19 @@ impl Client {
         self.shared.breaker.state()
     }
 
+    async fn run(&self, request: Request<Bytes>, watched: Option<Watched>) -> Result<Response<Bytes>, CallError> {
+        let outcome = match self.begin(request, watched) {
+            Ok(call) => return call.await.unwrap_or(Err(CallError::Interrupted)),
+            Err(error) => Err(error),
+        };
+        self.shared.count(&outcome);
+        outcome
+    }
+
     fn begin(
         &self,
         mut request: Request<Bytes>,
+        watched: Option<Watched>,
     ) -> Result<tokio::task::JoinHandle<Result<Response<Bytes>, CallError>>, CallError> {
         let runtime = self.outbound.handle()?;
         let destination = Destination::of(request.uri())?;
@@ -109,6 +118,9 @@ impl Client {
             let shared = &place.0;
             let outcome = shared.make(&destination, request).await;
             shared.count(&outcome);
+            if let Some(watched) = watched {
+                watched.ended(&outcome);
+            }
             outcome
         }))
     }

@@ -9,6 +9,6 @@ mod lookups;
 mod outbound;
 
 pub use call_error::CallError;
-pub use client::{Client, Protocol, Settings, Tls, Trailers};
+pub use client::{Called, Client, Protocol, Settings, Tls, Trailers, Watch};
 pub use lookups::{Fetched, Found, LookupSettings, Lookups, State};
 pub use outbound::Outbound;

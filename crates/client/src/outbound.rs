@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::call_error::CallError;
+use crate::client::Watch;
 
 /// Threads that look up names, since the platform's resolver blocks.
 const RESOLVERS: usize = 8;
@@ -25,6 +26,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     tallies: Tallies,
     place: Place,
+    watch: OnceLock<Arc<dyn Watch>>,
 }
 
 enum Place {
@@ -45,17 +47,17 @@ struct Thread {
 impl Outbound {
     /// A thread that starts with the first call.
     pub fn new(clock: Arc<dyn Clock>, tallies: Tallies) -> Self {
-        Self(Arc::new(Shared { clock, tallies, place: Place::Thread(OnceLock::new()) }))
+        Self(Arc::new(Shared { clock, tallies, place: Place::Thread(OnceLock::new()), watch: OnceLock::new() }))
     }
 
     /// On a runtime that is there already: a service's calls are spread over its threads. It must have I/O and time.
     pub fn on(runtime: Handle, clock: Arc<dyn Clock>, tallies: Tallies) -> Self {
-        Self(Arc::new(Shared { clock, tallies, place: Place::Runtime(runtime) }))
+        Self(Arc::new(Shared { clock, tallies, place: Place::Runtime(runtime), watch: OnceLock::new() }))
     }
 
     /// No thread at all: every call fails at once with [`CallError::Offline`]. For commands that only explain.
     pub fn offline(clock: Arc<dyn Clock>, tallies: Tallies) -> Self {
-        Self(Arc::new(Shared { clock, tallies, place: Place::Nowhere }))
+        Self(Arc::new(Shared { clock, tallies, place: Place::Nowhere, watch: OnceLock::new() }))
     }
 
     /// Runs `future` there. The handle may be awaited on any runtime; dropping it cancels nothing.
@@ -92,6 +94,15 @@ impl Outbound {
     /// The clock for everything that is remembered of calls.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.0.clock)
+    }
+
+    /// Tells `watch` of calls for sampled traces from now on. The first call decides.
+    pub fn watch_by(&self, watch: Arc<dyn Watch>) {
+        let _ = self.0.watch.set(watch);
+    }
+
+    pub(crate) fn watch(&self) -> Option<Arc<dyn Watch>> {
+        self.0.watch.get().cloned()
     }
 
     /// Where calls are counted.

@@ -20,7 +20,7 @@ pub mod map_request_header;
 mod new_path;
 mod oauth_server;
 mod origin;
-mod outbound;
+pub mod outbound;
 pub mod passport;
 mod path_template;
 pub mod predicate;

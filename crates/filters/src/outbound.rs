@@ -8,7 +8,7 @@ use gwanmun_core::{Clock, Tallies};
 use gwanmun_proxy::{Lasting, Network};
 
 /// The thread for outbound calls.
-pub(crate) fn outbound(lasting: &Lasting, clock: &Arc<dyn Clock>) -> Outbound {
+pub fn outbound(lasting: &Lasting, clock: &Arc<dyn Clock>) -> Outbound {
     let tallies = Tallies::clone(&lasting.of(Tallies::default));
     let clock = Arc::clone(clock);
     let outbound = lasting.of(|| match lasting.network() {

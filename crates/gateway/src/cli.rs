@@ -79,6 +79,9 @@ enum Command {
     /// Work with an audit log
     #[command(subcommand)]
     Audit(command::audit::Command),
+    /// Write the files of something new
+    #[command(subcommand)]
+    New(command::new::Command),
     /// Start a gateway of each role with services behind, and a provider stub to log in at
     Demo,
 }
@@ -94,6 +97,7 @@ pub(crate) fn run(registry: &Registry) -> ExitCode {
         Command::Filters { name } => command::filters::run(registry, name.as_deref()),
         Command::Schema => command::schema::run(registry),
         Command::Audit(command) => command::audit::run(&command),
+        Command::New(command) => command::new::run(&command),
         Command::Demo => command::demo::run(registry),
     };
     if is_output_lost() { Outcome::CouldNotWrite.into() } else { outcome.into() }

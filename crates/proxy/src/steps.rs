@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gwanmun_core::{Code, Fault, Reason};
+use gwanmun_telemetry::redact;
 use gwanmun_telemetry::span::{Attribute, Span, SpanKind};
 use gwanmun_telemetry::trace::TraceContext;
 use gwanmun_telemetry::tracer::Tracer;
@@ -271,7 +272,7 @@ fn text(text: &str) -> Attribute {
 
 /// The beginning of what a client chose.
 fn words(bytes: &[u8]) -> Attribute {
-    text(&String::from_utf8_lossy(bytes.get(..WORDS).unwrap_or(bytes)))
+    text(&redact::text(&String::from_utf8_lossy(bytes.get(..WORDS).unwrap_or(bytes))))
 }
 
 #[cfg(test)]
@@ -297,6 +298,7 @@ mod tests {
         let Attribute::Text(told) = words(&[b'a'; 10_000]) else { panic!() };
         assert_eq!(told.len(), WORDS);
         assert_eq!(words(b"a\xff"), text("a\u{fffd}"));
+        assert_eq!(words(b"/reset/eyJhbGciOiJFUzI1NiJ9.e30.c2ln"), text("/reset/***"));
     }
 
     #[test]

@@ -158,8 +158,8 @@ impl Exceptions {
         let mut told = self.take(fingerprint, exception);
         if let (Way::Unnamed(backtrace), Some(place)) = (way, place) {
             let work = Work { backtrace, place, fingerprint, told, asked_by: self.clone() };
-            // Who could not be asked to name it leaves it unnamed.
-            told = symbols::find(work).err().and_then(|work| work.told);
+            // Where nobody can be asked to name it, it is told unnamed.
+            told = symbols::find(work);
         }
         if let Some(told) = told {
             self.tell(&told);

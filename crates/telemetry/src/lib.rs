@@ -4,6 +4,7 @@
 
 pub mod access;
 mod appended;
+mod calls;
 pub mod exceptions;
 pub mod export;
 pub mod health;

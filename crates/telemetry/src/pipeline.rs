@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use gwanmun_client::Outbound;
 use gwanmun_core::{Clock, Tallies};
 
+use crate::calls::Calls;
 use crate::exceptions::Exceptions;
 use crate::export::{Collector, NumberTarget, Push, Pushed, Shipper, SpanTarget};
 use crate::instrumented;
@@ -123,6 +124,11 @@ impl Telemetry {
     /// Where spans go, after any reload too.
     pub fn tracer(&self) -> Tracer {
         self.tracer.clone()
+    }
+
+    /// Makes spans of the calls on `outbound` that are made for sampled requests, from now on.
+    pub fn follow_calls(&self, outbound: &Outbound) {
+        outbound.watch_by(Arc::new(Calls(self.tracer())));
     }
 
     /// Where panics and errors go.

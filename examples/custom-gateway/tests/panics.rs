@@ -1,5 +1,12 @@
 //! What becomes of requests whose filter panics, of those beside them, and of who should hear of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever goes wrong in a test is a failed test"
+)]
+
 use gwanmun_testkit::{Bugsink, Connection, Gateway, Http2, Reply, Setup, Speaks, Tracker, Upstream, eventually};
 use serde_json::{Value, json};
 use std::path::Path;

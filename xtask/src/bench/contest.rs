@@ -56,6 +56,7 @@ fn label(proxy: &RunningProxy) -> String {
         return identity.rung.name().to_owned();
     }
     match proxy.setup.routes.count() {
+        1 if proxy.setup.spans => format!("{} with spans", proxy.product.name()),
         1 => proxy.product.name().to_owned(),
         count => format!("{}/{count}", proxy.product.name()),
     }

@@ -57,6 +57,11 @@ fn goals(report: &Report) -> Vec<Goal> {
         1.25,
         over(rung(Rung::Authorized), rung(Rung::Plain)),
     );
+    let pair = |of: fn(&Summary, &Summary) -> Option<f64>, two: &Option<(Summary, Summary)>| {
+        two.as_ref().and_then(|(without, with)| of(with, without))
+    };
+    goal("spans: with one request in a hundred / without".to_owned(), 1.03, pair(Summary::over, &report.spans));
+    goal("chassis: µs more than axum alone".to_owned(), 10.0, pair(Summary::minus, &report.chassis));
     goal("identity: session and authorize / plain".to_owned(), 1.3, over(rung(Rung::Session), rung(Rung::Plain)));
     for (what, ours, at_most) in [("per request", Rung::PassportEach, 25.0), ("reused", Rung::PassportReused, 2.0)] {
         goal(

@@ -36,7 +36,7 @@ management: {{address: {management}}}
 workers: 1
 telemetry:
   access-log: \"{log}\"
-upstreams:
+{spans}upstreams:
   origin:
     endpoints: [\"http://{backend}\"]
 {sections}routes:
@@ -44,6 +44,11 @@ upstreams:
         address = setup.address,
         management = setup.management,
         log = setup.access_log().display(),
+        spans = if setup.spans {
+            format!("  traces: {{sample: 0.01, otlp: \"http://{}\"}}\n", setup.backend)
+        } else {
+            String::new()
+        },
         backend = setup.backend,
         sections = guard.sections,
     );

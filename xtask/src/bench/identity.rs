@@ -181,6 +181,8 @@ pub(in crate::bench) mod tests {
             folder: "/bench".into(),
             certificate: Certificate { chain: "/chain.pem".into(), key: "/key.pem".into() },
             identity: Some(identity(rung)),
+            spans: false,
+            header: None,
         }
     }
 

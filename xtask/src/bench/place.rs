@@ -54,6 +54,8 @@ impl Place {
             folder,
             certificate: self.certificate.clone(),
             identity: None,
+            spans: false,
+            header: None,
         })
     }
 }

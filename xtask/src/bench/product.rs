@@ -7,7 +7,7 @@ use std::process::Command;
 use super::certificate::Certificate;
 use super::identity::Identity;
 use super::row::{Door, Routes};
-use super::{envoy, gwanmun, haproxy, nginx};
+use super::{envoy, gwanmun, haproxy, nginx, services};
 use crate::failure::{Failure, While};
 use crate::steps;
 use crate::workspace;
@@ -23,6 +23,10 @@ pub(crate) enum Product {
     Haproxy,
     /// Envoy as PyPI packages it.
     Envoy,
+    /// A service of one handler on axum, and nothing else.
+    Axum,
+    /// The same handler on the chassis.
+    Chassis,
 }
 
 /// What a proxy is to do and where: the same duties for all.
@@ -46,6 +50,10 @@ pub(crate) struct Setup {
     pub(crate) certificate: Certificate,
     /// Whom it lets pass; everybody where nothing is said.
     pub(crate) identity: Option<Identity>,
+    /// Whether one request in a hundred is sampled and sent to a receiver.
+    pub(crate) spans: bool,
+    /// A header of every request: `Txn-Token: …`.
+    pub(crate) header: Option<String>,
 }
 
 /// The request header that every proxy sets, with its value.
@@ -80,7 +88,7 @@ pub(crate) struct Calls {
 }
 
 impl Product {
-    /// Every proxy, in the order of the rounds and of the report.
+    /// Every proxy, without services, in the order of the rounds and of the report.
     pub(crate) const ALL: [Self; 4] = [Self::Gwanmun, Self::Nginx, Self::Haproxy, Self::Envoy];
 
     /// The proxy with this name.
@@ -95,6 +103,8 @@ impl Product {
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Envoy => "envoy",
+            Self::Axum => "axum",
+            Self::Chassis => "chassis",
         }
     }
 
@@ -105,6 +115,8 @@ impl Product {
             Self::Nginx => on_path("nginx"),
             Self::Haproxy => on_path("haproxy"),
             Self::Envoy => envoy::program(),
+            Self::Axum => workspace::target().join("release/examples/bench_axum"),
+            Self::Chassis => workspace::target().join("release/examples/bench_chassis"),
         }
     }
 
@@ -126,6 +138,7 @@ impl Product {
             Self::Nginx => nginx::configure(setup),
             Self::Haproxy => haproxy::configure(setup),
             Self::Envoy => envoy::configure(setup),
+            Self::Axum | Self::Chassis => services::configure(self, setup),
         }
     }
 }

@@ -21,6 +21,10 @@ pub(crate) struct Report {
     pub(crate) memory: Vec<(Routes, Product, Memory)>,
     /// Who calls, rung by rung.
     pub(crate) ladder: Ladder,
+    /// Ours without traces and with them.
+    pub(crate) spans: Option<(Summary, Summary)>,
+    /// A service on axum alone and on the chassis.
+    pub(crate) chassis: Option<(Summary, Summary)>,
     /// Genuine requests under attack.
     pub(crate) attacks: Vec<Attacked>,
     /// Seconds to check a configuration with so many routes.
@@ -72,6 +76,7 @@ impl Report {
         self.write_bodies(&mut text);
         self.write_traffic(&mut text);
         self.ladder.write(&mut text);
+        self.write_pairs(&mut text);
         self.write_attacks(&mut text);
         self.write_memory(&mut text);
         self.write_checks(&mut text);
@@ -148,6 +153,28 @@ impl Report {
             }
             let ours = self.summary(row, routes, Product::Gwanmun);
             let _ = writeln!(text, " {} |", ratio(ours, self.better(row, routes)));
+        }
+    }
+
+    /// Two of ours beside each other.
+    fn write_pairs(&self, text: &mut String) {
+        let pairs = [
+            ("What one sampled request in a hundred costs the gateway", ["without traces", "with traces"], &self.spans),
+            ("What the chassis costs a service", ["axum alone", "chassis"], &self.chassis),
+        ];
+        for (title, names, pair) in pairs {
+            let Some((without, with)) = pair else { continue };
+            let _ = write!(text, "\n## {title}\n\n| | µs per request | requests per second |\n|---|---|---|\n");
+            for (name, Summary { median, spread, .. }) in names.iter().zip([without, with]) {
+                let (cpu, user, system) = (median.cpu(), median.user, median.system);
+                let _ = writeln!(
+                    text,
+                    "| {name} | **{cpu:.1}** = {user:.1} + {system:.1} ±{spread:.1} | {:.0} |",
+                    median.rate
+                );
+            }
+            let (ratio, more) = (with.over(without).unwrap_or(f64::NAN), with.minus(without).unwrap_or(f64::NAN));
+            let _ = writeln!(text, "| round by round | {more:+.1}, ratio {ratio:.3} | |");
         }
     }
 

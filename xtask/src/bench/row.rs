@@ -27,6 +27,10 @@ pub(crate) enum Row {
     RoutesHost,
     /// What it costs to know who calls: ours rung by rung, and Envoy's `jwt_authn`.
     Identity,
+    /// What traces cost: ours without them, and with one request in a hundred sampled and sent to a receiver.
+    Spans,
+    /// What the chassis costs a service: beside axum alone.
+    Chassis,
     /// Genuine requests while slow and flooding clients attack; ours only.
     Attack,
     /// Memory, idle and with 10,000 routes.
@@ -37,7 +41,7 @@ pub(crate) enum Row {
 
 impl Row {
     /// Every row, in the order of the report.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::H1,
         Self::H1Tls,
         Self::H2c,
@@ -49,6 +53,8 @@ impl Row {
         Self::RoutesPath,
         Self::RoutesHost,
         Self::Identity,
+        Self::Spans,
+        Self::Chassis,
         Self::Attack,
         Self::Memory,
         Self::Check,
@@ -73,6 +79,8 @@ impl Row {
             Self::RoutesPath => "routes-path",
             Self::RoutesHost => "routes-host",
             Self::Identity => "identity",
+            Self::Spans => "spans",
+            Self::Chassis => "chassis",
             Self::Attack => "attack",
             Self::Memory => "memory",
             Self::Check => "check",
@@ -93,6 +101,8 @@ impl Row {
             Self::RoutesPath => "routes by path",
             Self::RoutesHost => "routes by host",
             Self::Identity => "identity",
+            Self::Spans => "spans",
+            Self::Chassis => "chassis",
             Self::Attack => "attack",
             Self::Memory => "memory",
             Self::Check => "check",
@@ -112,6 +122,8 @@ impl Row {
             | Self::RoutesPath
             | Self::RoutesHost
             | Self::Identity
+            | Self::Spans
+            | Self::Chassis
             | Self::Attack
             | Self::Memory
             | Self::Check => Door::H1,

@@ -64,12 +64,7 @@ pub(crate) struct Ended {
 }
 
 impl Asked {
-    /// From the arguments (without the program's name) and the environment of this process.
-    pub(crate) fn of_process(name: &str, version: &str) -> Self {
-        Self::of(name, version, std::env::args_os().skip(1), Environment::from_process(), PathBuf::new())
-    }
-
-    /// From anything else; `folder` is where files are looked for.
+    /// From arguments (without the program's name); `folder` is where files are looked for.
     pub(crate) fn of(
         name: &str,
         version: &str,

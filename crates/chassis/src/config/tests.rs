@@ -259,3 +259,23 @@ fn operators_see_who_said_what_the_strongest_first_and_no_secrets() {
     assert_eq!(beans["orders"]["inputs"]["max-items"]["origin"], "command line");
     assert!(!shown.contains("hunter2") && !all.contains("hunter2"));
 }
+
+/// What the pages show in blocks of the kind `yaml service` is read as the configuration of a service called `orders`.
+#[test]
+fn the_pages_show_good_configurations() {
+    type Anything = std::collections::BTreeMap<String, serde_json::Value>;
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/chassis");
+    let mut shown = 0;
+    for page in std::fs::read_dir(pages).unwrap().map(|page| page.unwrap().path()) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in text.split("```yaml service\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let folder = folder(&[("application.yaml", block), ("run/secrets/db-password", "x")]);
+            let start = start(folder.path(), &[("PASSPORT_ISSUER", "https://gw.example")], &[]);
+            let reading: Reading<Anything> = read("orders", &start).unwrap();
+            assert!(!reading.diagnostics.has_errors(), "{}:\n{}", page.display(), reading.shown());
+            shown += 1;
+        }
+    }
+    assert!(shown > 3, "the blocks are found");
+}

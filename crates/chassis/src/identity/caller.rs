@@ -233,9 +233,13 @@ impl Deref for Principal {
 }
 
 /// The caller of a request, which the layer has left there.
-pub(super) fn of(extensions: &http::Extensions) -> Result<&Caller, Problem> {
-    let fault = || Fault::new(Code::Internal, "who calls is asked for where no route of a service is");
-    extensions.get().ok_or_else(|| Problem::from(fault()))
+pub(super) fn of(extensions: &http::Extensions) -> Option<&Caller> {
+    extensions.get()
+}
+
+/// What is said where there is none.
+pub(super) fn misplaced() -> Problem {
+    Problem::from(Fault::new(Code::Internal, "who calls is asked for where no route of a service is"))
 }
 
 /// What is said where a handler of a public route wants somebody, and nobody is there.
@@ -249,7 +253,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        of(&parts.extensions).cloned()
+        of(&parts.extensions).cloned().ok_or_else(misplaced)
     }
 }
 
@@ -257,7 +261,7 @@ impl<S: Sync> FromRequestParts<S> for Passport {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = of(&parts.extensions)?;
+        let caller = of(&parts.extensions).ok_or_else(misplaced)?;
         match caller.passport() {
             Some(passport) => Ok(Self(Arc::clone(passport))),
             None => Err(nobody(caller).await),
@@ -269,7 +273,7 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = of(&parts.extensions)?;
+        let caller = of(&parts.extensions).ok_or_else(misplaced)?;
         match caller.passport() {
             Some(passport) => Ok(Self(Arc::clone(&passport.principal))),
             None => Err(nobody(caller).await),
@@ -281,7 +285,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Passport {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
-        Ok(of(&parts.extensions)?.passport().map(|passport| Self(Arc::clone(passport))))
+        Ok(of(&parts.extensions).ok_or_else(misplaced)?.passport().map(|passport| Self(Arc::clone(passport))))
     }
 }
 
@@ -289,7 +293,10 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
-        Ok(of(&parts.extensions)?.passport().map(|passport| Self(Arc::clone(&passport.principal))))
+        Ok(of(&parts.extensions)
+            .ok_or_else(misplaced)?
+            .passport()
+            .map(|passport| Self(Arc::clone(&passport.principal))))
     }
 }
 
@@ -297,7 +304,7 @@ impl<S: Sync> FromRequestParts<S> for Audit {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        of(&parts.extensions).map(Caller::audit)
+        of(&parts.extensions).map(Caller::audit).ok_or_else(misplaced)
     }
 }
 

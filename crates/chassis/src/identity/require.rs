@@ -170,8 +170,8 @@ where
         let condition = Arc::clone(&self.condition);
         Box::pin(async move {
             let caller = match caller::of(request.extensions()) {
-                Ok(caller) => caller.clone(),
-                Err(problem) => return Ok(problem.into_response()),
+                Some(caller) => caller.clone(),
+                None => return Ok(caller::misplaced().into_response()),
             };
             match condition.check(&caller).await {
                 Ok(()) => inner.call(request).await,

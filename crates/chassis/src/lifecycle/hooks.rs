@@ -15,8 +15,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs them one after the other; the first that fails is the last.
 pub(super) async fn start<C>(hooks: Vec<Hook<C>>, app: &App<C>) -> Result<(), StartError> {
+    let count = hooks.len();
     for (index, hook) in hooks.into_iter().enumerate() {
-        let what = format!("on_start hook {} of {}", index + 1, app.name());
+        let what = format!("on_start hook {} of {count}", index + 1);
         run(hook, app, START_LIMIT).await.map_err(|error| StartError::could_not(what, error))?;
     }
     Ok(())

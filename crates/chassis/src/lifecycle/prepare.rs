@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gwanmun_config::{Diagnostic, Diagnostics, Spanned};
 use gwanmun_core::{Clock, SystemClock, Tallies};
 use gwanmun_telemetry::metrics::{HttpCalls, Instruments, Numbers};
+use gwanmun_telemetry::operators::Operators;
 use gwanmun_telemetry::pipeline::{Ground, Resource, Telemetry};
 use gwanmun_telemetry::spec::{Propagation, TelemetrySpec};
 use gwanmun_telemetry::trace::TraceFormats;
@@ -16,6 +17,7 @@ use crate::config::{Reading, Record, Settings};
 use crate::outgoing::Told;
 use crate::server::{Limits, Tls};
 use crate::settings::ServiceSpec;
+use crate::sql::Database;
 
 /// A configuration that can be started.
 pub(super) struct Prepared<C> {
@@ -29,6 +31,7 @@ pub(super) struct Prepared<C> {
     pub(super) tls: Option<Tls>,
     pub(super) formats: TraceFormats,
     pub(super) blocks: Blocks,
+    pub(super) database: Option<Database>,
     pub(super) foundation: Foundation,
 }
 
@@ -61,6 +64,7 @@ pub(super) fn prepare<C>(
     purpose: Purpose,
 ) -> Result<Prepared<C>, StartError> {
     let (limits, tls) = look_at(&mut reading);
+    let database = database(&mut reading);
     let may_tell = purpose == Purpose::Run && !reading.diagnostics.has_errors();
     let environment = reading.profiles().first().map(|profile| Arc::from(profile.as_str()));
     let spec = &reading.spec;
@@ -73,7 +77,7 @@ pub(super) fn prepare<C>(
     let blocks = Blocks::build(spec, &told, &foundation.tallies, sources, files, mistakes);
     let Settings { spec, own, record, warnings } = reading.settle()?;
     let blocks = blocks.ok_or_else(|| StartError::could_not("the configuration", "something is wrong with it"))?;
-    Ok(Prepared { spec, own, record, warnings, limits, tls, formats, blocks, foundation })
+    Ok(Prepared { spec, own, record, warnings, limits, tls, formats, blocks, database, foundation })
 }
 
 /// Looks at what needs nothing to stand on.
@@ -87,9 +91,16 @@ pub(super) fn look_at<C>(reading: &mut Reading<C>) -> (Limits, Option<Tls>) {
     {
         diagnostics.push(Diagnostic::error(format!("found {}, wanted a share from 0 to 1", sample.value), sample.span));
     }
+    Operators::check(spec.management.token.as_ref(), diagnostics);
     let limits = Limits::of(&spec.server, diagnostics);
     let tls = spec.server.tls.as_ref().and_then(|tls| Tls::load(tls, sources, files, diagnostics));
     (limits, tls)
+}
+
+/// The database, if there is to be one.
+pub(super) fn database<C>(reading: &mut Reading<C>) -> Option<Database> {
+    let spec = reading.spec.database.as_ref()?;
+    Database::of(spec, &mut reading.diagnostics)
 }
 
 impl Foundation {

@@ -8,18 +8,22 @@ use gwanmun_telemetry::metrics::CONTENT_TYPE;
 use http::{Response, StatusCode};
 use serde_json::json as value;
 
-use super::{Shown, Shows, json, text};
+use super::{Shown, Shows, json, loggers, text};
 
 /// What `/` lists.
-const PAGES: [&str; 6] = ["/configprops", "/env", "/exceptions", "/health", "/info", "/metrics"];
+const PAGES: [&str; 7] = ["/configprops", "/env", "/exceptions", "/health", "/info", "/loggers", "/metrics"];
+
+/// A path without the word before it that Spring people write.
+pub(super) fn plain(path: &str) -> &str {
+    match path.strip_prefix("/actuator") {
+        Some("" | "/") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
 
 /// The page at `path`.
 pub(super) fn page(shown: &Shown, shows: Shows, path: &str) -> Response<Body> {
-    let path = match path.strip_prefix("/actuator") {
-        Some("") => "/",
-        Some(rest) if rest.starts_with('/') => rest,
-        _ => path,
-    };
     if let Some(health) = health(shown, shows, path) {
         return health;
     }
@@ -35,8 +39,13 @@ pub(super) fn page(shown: &Shown, shows: Shows, path: &str) -> Response<Body> {
         "/env" => json(StatusCode::OK, shown.record.load().environment()),
         "/info" => json(StatusCode::OK, info(shown)),
         "/metrics" | "/prometheus" => text(CONTENT_TYPE, shown.numbers.render()),
+        _ if path.starts_with("/loggers") => loggers::page("GET", path, b""),
         _ => not_found(),
     }
+}
+
+pub(super) fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// What is shown, in the form of Actuator.
@@ -51,7 +60,7 @@ fn health(shown: &Shown, shows: Shows, path: &str) -> Option<Response<Body>> {
         Shows::HealthOnly => Audience::Platform,
     };
     let (status, page) = shown.health.page(path, audience)?;
-    Some(json(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), page))
+    Some(json(self::status(status), page))
 }
 
 fn info(shown: &Shown) -> String {
@@ -62,6 +71,6 @@ fn info(shown: &Shown) -> String {
     value!({"app": app, "build": build, "profiles": profiles, "uptime-seconds": uptime}).to_string()
 }
 
-fn not_found() -> Response<Body> {
+pub(super) fn not_found() -> Response<Body> {
     json(StatusCode::NOT_FOUND, r#"{"title":"nothing is shown here; / lists what is"}"#.to_owned())
 }

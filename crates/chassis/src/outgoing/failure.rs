@@ -9,7 +9,6 @@ use gwanmun_client::CallError;
 use gwanmun_core::{Code, Fault};
 use http::{Method, StatusCode};
 
-
 /// A call to another service came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallFailed {

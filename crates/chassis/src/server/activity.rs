@@ -2,8 +2,10 @@
 //! way. Written by those who read and answer, read by the timer of the connection.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use http::Version;
 
 /// Of one connection. Clones are the same.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ struct State {
     idle_since: AtomicU64,
     /// Since when a head is on its way, nanoseconds from `began`; 0 is not.
     head_since: AtomicU64,
+    /// What is read between requests may be anything else than a head.
+    is_http2: AtomicBool,
 }
 
 /// A request in flight, until it is dropped.
@@ -26,19 +30,31 @@ pub(crate) struct InFlight(Activity);
 impl Activity {
     /// A connection that begins at `now` and has to send a head.
     pub(super) fn begin(now: Instant) -> Self {
-        let (in_flight, idle_since, head_since) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(1));
-        Self(Arc::new(State { began: now, in_flight, idle_since, head_since }))
+        Self(Arc::new(State {
+            began: now,
+            in_flight: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+            head_since: AtomicU64::new(1),
+            is_http2: AtomicBool::new(false),
+        }))
     }
 
     /// Something was read.
     pub(super) fn read(&self) {
-        if self.0.in_flight.load(Ordering::Relaxed) == 0 && self.0.head_since.load(Ordering::Relaxed) == 0 {
+        let is_told = |cell: &AtomicU64| cell.load(Ordering::Relaxed) != 0;
+        if self.0.in_flight.load(Ordering::Relaxed) == 0
+            && !is_told(&self.0.head_since)
+            && !self.0.is_http2.load(Ordering::Relaxed)
+        {
             self.0.head_since.store(self.nanos(Instant::now()), Ordering::Relaxed);
         }
     }
 
     /// A request has begun.
-    pub(super) fn request(&self) -> InFlight {
+    pub(super) fn request(&self, version: Version) -> InFlight {
+        if version == Version::HTTP_2 {
+            self.0.is_http2.store(true, Ordering::Relaxed);
+        }
         self.0.in_flight.fetch_add(1, Ordering::Relaxed);
         self.0.head_since.store(0, Ordering::Relaxed);
         InFlight(self.clone())
@@ -109,8 +125,8 @@ mod tests {
     #[test]
     fn requests_in_flight_have_their_own_limits() {
         let activity = Activity::begin(Instant::now());
-        let first = activity.request();
-        let second = activity.request();
+        let first = activity.request(Version::HTTP_11);
+        let second = activity.request(Version::HTTP_11);
         activity.read();
         assert_eq!(due(&activity, 1000), Due::In(HEADER));
         drop(first);
@@ -120,6 +136,15 @@ mod tests {
         assert_eq!(due(&activity, 76), Due::Idle);
         activity.read();
         assert_eq!(due(&activity, 11), Due::HeadTooSlow);
+    }
+
+    #[test]
+    fn frames_of_http2_between_requests_are_no_head() {
+        let activity = Activity::begin(Instant::now());
+        drop(activity.request(Version::HTTP_2));
+        activity.read();
+        assert!(matches!(due(&activity, 60), Due::In(_)));
+        assert_eq!(due(&activity, 76), Due::Idle);
     }
 
     impl Due {

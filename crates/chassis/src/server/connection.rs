@@ -63,7 +63,8 @@ pub(super) async fn serve(
             request.extensions_mut().insert(certificate.clone());
         }
         let (observe, routes) = (Arc::clone(&shared.observe), shared.routes.clone());
-        let answer = observe.answer(routes, peer.ip(), activity.request(), request);
+        let in_flight = activity.request(request.version());
+        let answer = observe.answer(routes, peer.ip(), in_flight, request);
         async { Ok::<_, Infallible>(answer.await) }
     });
     let builder = builder(&limits);

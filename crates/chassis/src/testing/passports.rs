@@ -35,6 +35,8 @@ struct Keys {
     mint: Arc<Mint>,
     /// All that were active, the latest last.
     known: Vec<Arc<SigningKey>>,
+    /// Published, and to be active.
+    next: Option<Arc<SigningKey>>,
 }
 
 /// A Passport that is about to be made.
@@ -44,6 +46,7 @@ pub struct PassportFor<'p> {
     passports: &'p Passports,
     principal: Principal,
     at: SystemTime,
+    issuer: Option<String>,
     trust_domain: Option<String>,
 }
 
@@ -64,14 +67,14 @@ impl Passports {
         let key = key(1);
         let mint = mint(issuer, trust_domain, &key, &[]);
         let published = Published::new(mint.jwks().to_string());
-        let keys = Mutex::new(Keys { mint: Arc::new(mint), known: vec![key] });
+        let keys = Mutex::new(Keys { mint: Arc::new(mint), known: vec![key], next: None });
         Self { issuer: issuer.to_owned(), trust_domain: trust_domain.to_owned(), keys, published }
     }
 
     /// For somebody whose name is `subject`, with level `high`.
     pub fn user(&self, subject: &str) -> PassportFor<'_> {
         let principal = Principal::new(subject, "jwt:test", Level::High);
-        PassportFor { passports: self, principal, at: SystemTime::now(), trust_domain: None }
+        PassportFor { passports: self, principal, at: SystemTime::now(), issuer: None, trust_domain: None }
     }
 
     /// The section `passport` of a service that believes these.
@@ -94,14 +97,24 @@ impl Passports {
         self.published.asked()
     }
 
-    /// Publishes one more key, and signs with it from now on.
-    pub fn rotate(&self) {
+    /// Publishes one more key, which [`Self::rotate`] will sign with.
+    pub fn publish_next(&self) {
         let mut keys = self.lock();
         let next = key(keys.known.len() + 1);
         let mint = mint(&self.issuer, &self.trust_domain, &next, &keys.known);
         self.published.publish(mint.jwks().to_string());
+        keys.next = Some(next);
+    }
+
+    /// Signs with the next key from now on; it is published now if it was not before, which is sooner than services know.
+    pub fn rotate(&self) {
+        if self.lock().next.is_none() {
+            self.publish_next();
+        }
+        let mut keys = self.lock();
+        let Some(next) = keys.next.take() else { return };
+        keys.mint = Arc::new(mint(&self.issuer, &self.trust_domain, &next, &keys.known));
         keys.known.push(next);
-        keys.mint = Arc::new(mint);
     }
 
     /// Publishes the active key alone, as when the others are thrown away.
@@ -110,7 +123,7 @@ impl Passports {
         let Some(active) = keys.known.pop() else { return };
         let mint = mint(&self.issuer, &self.trust_domain, &active, &[]);
         self.published.publish(mint.jwks().to_string());
-        *keys = Keys { mint: Arc::new(mint), known: vec![active] };
+        *keys = Keys { mint: Arc::new(mint), known: vec![active], next: None };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Keys> {
@@ -149,6 +162,12 @@ impl PassportFor<'_> {
         self.at(before)
     }
 
+    /// Of another gateway than the one that is believed, though signed with its key.
+    pub fn issuer(mut self, issuer: &str) -> Self {
+        self.issuer = Some(issuer.to_owned());
+        self
+    }
+
     /// For another trust domain than the service's.
     pub fn trust_domain(mut self, trust_domain: &str) -> Self {
         self.trust_domain = Some(trust_domain.to_owned());
@@ -160,8 +179,12 @@ impl PassportFor<'_> {
         let txn = Transaction::unique().expect("randomness");
         let content = Content::of(&self.principal, txn.as_str());
         let keys = self.passports.lock();
-        let mint = match (&self.trust_domain, keys.known.last()) {
-            (Some(other), Some(active)) => Arc::new(mint(&self.passports.issuer, other, active, &[])),
+        let (issuer, trust_domain) = (self.issuer.as_ref(), self.trust_domain.as_ref());
+        let mint = match keys.known.last() {
+            Some(active) if issuer.is_some() || trust_domain.is_some() => {
+                let issuer = issuer.unwrap_or(&self.passports.issuer);
+                Arc::new(mint(issuer, trust_domain.unwrap_or(&self.passports.trust_domain), active, &[]))
+            }
             _ => Arc::clone(&keys.mint),
         };
         drop(keys);

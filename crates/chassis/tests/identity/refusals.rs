@@ -62,7 +62,8 @@ async fn every_passport_that_is_not_good_is_refused_and_recorded() {
         (format!("{none}.{payload}."), "malformed-token"),
         (format!("{none}.{payload}.{signature}"), "wrong-algorithm"),
         (strangers.user("ann").token(), "bad-signature"),
-        (others.user("ann").token(), "wrong-issuer"),
+        (others.user("ann").token(), "bad-signature"),
+        (passports.user("ann").issuer("https://other.test").token(), "wrong-issuer"),
         (passports.user("ann").expired().token(), "token-expired"),
         (
             passports.user("ann").at(std::time::SystemTime::now() + std::time::Duration::from_secs(60)).token(),

@@ -8,12 +8,11 @@ use std::time::Duration;
 use gwanmun_chassis::axum::Router;
 use gwanmun_chassis::axum::body::{Body, Bytes};
 use gwanmun_chassis::axum::extract::State;
-use gwanmun_chassis::axum::http::{Method, Request, Response, Uri};
+use gwanmun_chassis::axum::http::{Request, Response, Uri};
 use tokio::net::TcpListener;
 
 #[derive(Clone)]
 pub(crate) struct Seen {
-    pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
@@ -84,7 +83,7 @@ impl StandIn {
 async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = gwanmun_chassis::axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let seen = Seen { method: parts.method, uri: parts.uri, headers: parts.headers, body };
+    let seen = Seen { uri: parts.uri, headers: parts.headers, body };
     shared.seen.lock().unwrap().push(seen);
     let reply = shared.replies.lock().unwrap().pop_front();
     let reply =

@@ -7,5 +7,12 @@
     reason = "whatever goes wrong in a test is a failed test"
 )]
 
+mod life;
+mod limits;
+mod management;
+mod program;
 mod requests;
 mod scene;
+mod time;
+mod tls;
+mod tracing;

@@ -8,7 +8,7 @@ use gwanmun_chassis::axum::routing::{get, post};
 use gwanmun_chassis::axum::{Json, Router};
 use gwanmun_chassis::{App, Problem};
 use gwanmun_testkit::{Http2, Reply, eventually};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::scene::{connect, manage, page, serve};
@@ -191,6 +191,5 @@ async fn numbers_are_by_route_never_by_path() {
     has(r#"uri="NOT_FOUND",status="404""#);
     assert!(!shown.contains("/nowhere") && !shown.contains("BREW"), "{shown}");
     has(r#"gwanmun_faults_total{code="no-route"} 5"#);
-    let _ = Method::GET;
     running.stop().await;
 }

@@ -454,3 +454,33 @@ fn authorities_must_be_there() {
     assert!(Tls::with_authorities(b"").is_err());
     assert!(Tls::with_authorities(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
 }
+
+#[test]
+fn calls_for_a_sampled_trace_are_told_of() {
+    struct Notes(std::sync::Mutex<Vec<Called>>);
+    impl Watch for Notes {
+        fn called(&self, call: Called) {
+            self.0.lock().unwrap().push(call);
+        }
+    }
+    let notes = Arc::new(Notes(std::sync::Mutex::default()));
+    let client = client(Settings::default());
+    client.outbound.watch_by(Arc::clone(&notes) as Arc<dyn Watch>);
+    let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let not = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    alone(async {
+        let server = Server::start().await;
+        for trace in [Some(sampled), Some(not), None] {
+            let (answer, request) = tokio::join!(client.call(post(&server.url), trace), server.once(FINE));
+            assert!(answer.is_ok());
+            let notes: Vec<Called> = std::mem::take(&mut *notes.0.lock().unwrap());
+            assert_eq!(notes.len(), usize::from(trace == Some(sampled)));
+            for Called { parent, own, method, host, port, outcome, .. } in notes {
+                assert_eq!((parent.as_str(), method.as_str(), host.as_str()), (sampled, "POST", "127.0.0.1"));
+                assert!(request.contains(&format!("traceparent: {own}\r\n")) && own != parent);
+                assert!(server.url.ends_with(&port.unwrap().to_string()));
+                assert_eq!(outcome, Ok(StatusCode::OK));
+            }
+        }
+    });
+}

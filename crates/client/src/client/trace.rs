@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Writes a child of `trace`, or nothing if that is none. What stood there before is gone.
 pub(crate) fn hand_on(headers: &mut HeaderMap, trace: Option<&str>) {

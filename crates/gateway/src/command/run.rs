@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use gwanmun_config::Watch;
 use gwanmun_core::{SystemClock, Tallies};
 use gwanmun_filters::Registry;
+use gwanmun_filters::outbound::outbound;
 use gwanmun_proxy::{GatewaySpec, Lasting, Network, Plan, Server, Tellers};
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::health::Process;
@@ -74,6 +75,7 @@ pub(crate) fn run(registry: &Registry, files: &[PathBuf]) -> Outcome {
     metrics.add_source(gateway_build(env!("CARGO_PKG_VERSION")));
     let telemetry = Telemetry::start(&spec.telemetry, ground(&plan, tallies, &metrics));
     telemetry.exceptions().install_hook();
+    telemetry.follow_calls(&outbound(&lasting, &plan.clock));
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return could_not_start("the runtime", &error),

@@ -14,6 +14,7 @@ mod examples;
 mod explain;
 mod filters;
 mod messages;
+mod new;
 mod pipe;
 mod roles;
 mod routes;

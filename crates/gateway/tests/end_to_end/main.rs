@@ -15,6 +15,7 @@ mod authentication;
 mod authorization;
 mod browsers;
 mod certificates;
+mod chaos;
 mod chromium;
 mod demo;
 mod door;

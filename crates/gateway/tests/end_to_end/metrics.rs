@@ -1,13 +1,15 @@
 //! Numbers as those who collect them read them: a strict reader of ours, Prometheus, `promtool`.
 
-use gwanmun_testkit::{Exposition, Gateway, Prometheus, Script, Speaks, Upstream, promtool_has_no_complaint};
+use gwanmun_testkit::{
+    Exposition, Gateway, Prometheus, Script, Speaks, Upstream, eventually, promtool, promtool_has_no_complaint,
+};
 
 use crate::start;
 
 /// What every metric is for.
 const DOCUMENTATION: &str = include_str!("../../../../docs/observability/metrics.md");
 
-/// A gateway with names that have to be escaped, and at least one of everything that counts without an auth server.
+/// A gateway that has counted of everything that counts without an auth server.
 async fn busy() -> (Gateway, Upstream) {
     let upstream = Upstream::recording(Speaks::Http1).await;
     let configuration = format!(
@@ -17,9 +19,9 @@ upstreams:
   good: {{endpoints: ['{}']}}
   bad: {{endpoints: ['http://{}']}}
 routes:
-  - {{id: 'say "good" \', predicates: [path: /good], upstream: good}}
+  - {{id: good/v1, predicates: [path: /good], upstream: good}}
   - {{id: bad, predicates: [path: /bad], upstream: bad}}
-  - {{id: rare, predicates: [path: /rare], filters: [request-rate-limiter: {{requests: 1, per: 1h}}, respond: {{body: a}}]}}
+  - {{id: rare, predicates: [path: /rare], filters: [request-rate-limiter: {{replenish-rate: 1, burst-capacity: 60, requested-tokens: 60}}, respond: {{body: a}}]}}
 "#,
         upstream.url(),
         Script::absent().await
@@ -50,7 +52,7 @@ async fn every_number_is_read_by_a_strict_reader_and_documented() {
     ] {
         assert_eq!(page.kind(name), Some(kind), "{name}");
     }
-    let good = r#"gwanmun_requests_total{route="say \"good\" \\",upstream="good",status="200"}"#;
+    let good = r#"gwanmun_requests_total{route="good/v1",upstream="good",status="200"}"#;
     assert_eq!(page.value(good), Some(3.0), "{text}");
     let build = format!("gwanmun_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     assert_eq!(page.value(&build), Some(1.0));
@@ -69,7 +71,7 @@ async fn prometheus_has_what_the_gateway_shows_and_no_complaint() {
     let prometheus = Prometheus::scraping(&[("gwanmun", gateway.address("management"))]).await;
     assert_eq!(prometheus.value(r#"up{job="gwanmun"} == 1"#).await, 1.0);
     for (expression, value) in [
-        (r#"gwanmun_requests_total{route="say \"good\" \\",status="200"}"#, 3.0),
+        (r#"gwanmun_requests_total{route="good/v1",status="200"}"#, 3.0),
         (r#"gwanmun_request_duration_seconds_bucket{route="bad",le="+Inf"}"#, 1.0),
         (r#"sum(gwanmun_requests_total{status="429"})"#, 1.0),
         (r#"sum(tokio_workers)"#, 2.0),
@@ -83,3 +85,102 @@ async fn prometheus_has_what_the_gateway_shows_and_no_complaint() {
     let series = prometheus.value(r#"count({job="gwanmun",__name__=~"gwanmun_.*"})"#).await;
     assert_eq!(series, page.series().filter(|series| series.starts_with("gwanmun_")).count() as f64);
 }
+
+#[tokio::test]
+async fn numbers_are_pushed_where_the_latest_configuration_says() {
+    let (first, second) = (Upstream::recording(Speaks::Http1).await, Upstream::recording(Speaks::Http1).await);
+    let to = |upstream: &Upstream, every: &str| {
+        let metrics = format!("{{otlp: '{}', every: {every}}}", upstream.url());
+        format!("telemetry: {{metrics: {metrics}}}\nroutes: [{{id: a, filters: [respond: {{body: a}}]}}]\n")
+    };
+    let gateway = start(&to(&first, "100ms")).await;
+    let pushed = first.received(0).await;
+    assert_eq!((pushed.method(), pushed.target()), ("POST", "/v1/metrics"));
+    assert_eq!(pushed.header("content-type").as_deref(), Some("application/x-protobuf"));
+    let told = |name: &str| pushed.body.windows(name.len()).any(|window| window == name.as_bytes());
+    for name in ["service.name", "gwanmun_config_reloads_total", "process_resident_memory_bytes"] {
+        assert!(told(name), "{name}");
+    }
+    gateway.reconfigure(&to(&second, "1h")).await;
+    second.arrived(1).await;
+    // What is counted last leaves at the end.
+    gateway.get("/").await;
+    let pushes = second.requests();
+    assert_eq!(gateway.stop().await, 0);
+    assert!(second.requests() > pushes);
+}
+
+#[tokio::test]
+async fn a_receiver_that_never_answers_holds_up_nothing_and_is_counted() {
+    let silent = Script::play(|mut connection, _| async move {
+        let _ = connection.request().await;
+        std::future::pending().await
+    })
+    .await;
+    let gateway = start(&format!(
+        "telemetry: {{metrics: {{otlp: '{}', every: 100ms}}}}\nroutes: [{{id: a, filters: [respond: {{body: a}}]}}]\n",
+        silent.url()
+    ))
+    .await;
+    assert_eq!(gateway.get("/").await.text(), "a");
+    let series = r#"gwanmun_telemetry_dropped_total{signal="metrics",reason="full"}"#;
+    eventually("pushes that were left out", async || gateway.metric(series).await.filter(|count| *count >= 2.0)).await;
+    assert_eq!(gateway.get("/").await.text(), "a");
+    assert_eq!(gateway.stop().await, 0);
+}
+
+#[test]
+#[ignore = "needs promtool: cargo xtask test --full"]
+fn promtool_takes_the_configuration_and_the_alerts_of_the_documentation() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    for block in DOCUMENTATION.split("```yml\n# file: ").skip(1) {
+        let (name, text) = block.split_once('\n').unwrap();
+        write(name, text.split("\n```").next().unwrap());
+    }
+    write("tests.yml", ALERTS);
+    let said = promtool(&["check", "config", &file("prometheus.yml")], "").unwrap();
+    assert!(said.contains("3 rules found"), "{said}");
+    promtool(&["test", "rules", &file("tests.yml")], "").unwrap();
+}
+
+/// When the alerts of the documentation fire, and when not.
+const ALERTS: &str = r#"
+rule_files: [gwanmun-rules.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'gwanmun_requests_total{instance="a",route="good",status="200"}', values: '0+100x30'}
+      - {series: 'gwanmun_requests_total{instance="a",route="good",status="502"}', values: '0+1x30'}
+      - {series: 'gwanmun_requests_total{instance="a",route="bad",status="200"}', values: '0+100x30'}
+      - {series: 'gwanmun_requests_total{instance="a",route="bad",status="502"}', values: '0+100x30'}
+      - {series: 'http_server_requests_seconds_count{instance="b",uri="/x",outcome="SERVER_ERROR"}', values: '0+5x30'}
+      - {series: 'gwanmun_config_last_reload_successful{instance="a"}', values: '1 1 1 0x27'}
+      - {series: 'config_last_reload_successful{instance="b"}', values: '1x30'}
+      - {series: 'gwanmun_telemetry_dropped_total{instance="a",signal="traces",reason="full"}', values: '0+3x30'}
+      - {series: 'gwanmun_log_dropped_total{instance="a"}', values: '7x30'}
+    alert_rule_test:
+      - eval_time: 2m
+        alertname: RequestsFail
+      - eval_time: 20m
+        alertname: RequestsFail
+        exp_alerts:
+          - exp_labels: {severity: page, instance: a, route: bad}
+            exp_annotations: {summary: "50% of the requests to bad fail"}
+          - exp_labels: {severity: page, instance: b, uri: /x}
+            exp_annotations: {summary: "100% of the requests to /x fail"}
+      - eval_time: 7m
+        alertname: ConfigurationNotInForce
+      - eval_time: 10m
+        alertname: ConfigurationNotInForce
+        exp_alerts:
+          - exp_labels: {severity: ticket, instance: a}
+            exp_annotations: {summary: "a serves on with an earlier configuration; its log says what is wrong with the new one"}
+      - eval_time: 25m
+        alertname: TelemetryIsLost
+        exp_alerts:
+          - exp_labels: {severity: ticket, instance: a, signal: traces}
+            exp_annotations: {summary: "a cannot get rid of its traces"}
+"#;

@@ -1,8 +1,9 @@
 //! Spans of sampled requests, as receivers get them; and receivers on their bad days, whom no request notices.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gwanmun_testkit::{Gateway, Manner, OtlpReceiver, ReceivedSpan, Speaks, Upstream, eventually};
+use gwanmun_testkit::{Gateway, Manner, OtlpReceiver, ReceivedSpan, Rotel, Speaks, Upstream, eventually};
 use serde_json::{Value, json};
 
 use crate::{all_to, all_to_service, start};
@@ -245,5 +246,33 @@ async fn zipkin_gets_spans_by_its_rules() {
         assert_eq!(span["localEndpoint"]["serviceName"], "gwanmun");
         assert!(span["timestamp"].as_u64().unwrap() > 1_600_000_000_000_000 && span["duration"].as_u64().unwrap() > 0);
         assert!(span["tags"].as_object().unwrap().values().all(Value::is_string), "{span}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "slow: installs a Python package"]
+async fn a_receiver_of_another_make_reads_our_spans() {
+    let rotel = Rotel::start(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("python")).await;
+    for (url, protocol, callers_span) in
+        [(rotel.http(), "http", "b7ad6b7169203331"), (rotel.grpc(), "grpc", "b7ad6b7169203332")]
+    {
+        let upstream = Upstream::recording(Speaks::Http1).await;
+        let telemetry = format!("telemetry: {{traces: {{otlp: '{url}', protocol: {protocol}, sample: 1}}}}\n");
+        let routes = all_to_service(upstream.url(), "keep-alive: 1s");
+        let trusting = start(&format!("{routes}{telemetry}{TRUSTING}")).await;
+        ask(&trusting, &format!("traceparent: 00-{CALLER}-{callers_span}-01\r\n")).await;
+        let server = rotel.span(|span| span.parent_id == callers_span).await;
+        let call = rotel.span(|span| span.parent_id == server.id).await;
+        assert_eq!((server.trace_id.as_str(), call.trace_id.as_str()), (CALLER, CALLER));
+        assert_eq!((server.kind.as_str(), call.kind.as_str()), ("SPAN_KIND_SERVER", "SPAN_KIND_CLIENT"));
+        assert_eq!((server.name.as_str(), server.service.as_str()), ("GET all", "gwanmun"));
+        assert_eq!(upstream.received(0).await.header("traceparent"), Some(format!("00-{CALLER}-{}-01", call.id)));
+
+        let strict = start(&format!("{routes}{telemetry}")).await;
+        ask(&strict, &format!("traceparent: 00-{CALLER}-{callers_span}-01\r\n")).await;
+        let line = strict.access_line(|_| true).await;
+        let stranger = rotel.span(|span| span.id == line["span_id"].as_str().unwrap() && !span.links.is_empty()).await;
+        assert_eq!((stranger.parent_id.as_str(), stranger.links), ("", vec![CALLER.to_owned()]));
+        assert_ne!(stranger.trace_id, CALLER);
     }
 }

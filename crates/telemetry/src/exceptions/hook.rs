@@ -18,7 +18,8 @@ static LAST_RESORT: RwLock<Weak<Shared>> = RwLock::new(Weak::new());
 thread_local! {
     /// How many `catch` are under way on this thread.
     static CATCHING: Cell<u32> = const { Cell::new(0) };
-    /// What the hook found out for the innermost of them.
+    /// Whether the hook found something out for the innermost of them, and what: asking the first is the cheaper one.
+    static HAS_FOUND: Cell<bool> = const { Cell::new(false) };
     static FOUND: Cell<Option<Box<Found>>> = const { Cell::new(None) };
     /// The hook runs, or an exception is taken: a panic in there is not looked into.
     static BUSY: Cell<bool> = const { Cell::new(false) };
@@ -85,7 +86,7 @@ pub(super) fn catch<T>(exceptions: &Exceptions, work: impl FnOnce() -> T) -> Res
     CATCHING.set(depth.saturating_add(1));
     let outcome = catch_unwind(AssertUnwindSafe(work));
     CATCHING.set(depth);
-    let found = FOUND.take();
+    let found = if HAS_FOUND.take() { FOUND.take() } else { None };
     match outcome {
         Ok(done) => {
             if let Some(found) = found {
@@ -139,7 +140,13 @@ fn told(info: &PanicHookInfo<'_>, before: &dyn Fn(&PanicHookInfo<'_>)) {
         let way = place.as_ref().map_or(Way::Unknown, symbols::way_to);
         let exception = Exception { frames: place.into_iter().collect(), ..Exception::of_panic(message) };
         let found = Found { exception, way };
-        let earlier = if CATCHING.get() > 0 { FOUND.replace(Some(Box::new(found))) } else { Some(Box::new(found)) };
+        let found = Some(Box::new(found));
+        let earlier = if CATCHING.get() > 0 {
+            HAS_FOUND.set(true);
+            FOUND.replace(found)
+        } else {
+            found
+        };
         let Some(found) = earlier else { return };
         let last_resort = LAST_RESORT.read().unwrap_or_else(PoisonError::into_inner).upgrade();
         if let Some(shared) = last_resort {

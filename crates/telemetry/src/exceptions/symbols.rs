@@ -93,12 +93,13 @@ pub(super) fn way_to(place: &Frame) -> Way {
     Way::Unnamed(Box::new(Backtrace::force_capture()))
 }
 
-/// Has the thread find the frames. Gives back what it could not take.
-pub(super) fn find(work: Work) -> Result<(), Work> {
-    let Some(Some(thread)) = THREAD.get() else { return Err(work) };
-    thread.try_send(work).map_err(|error| match error {
-        TrySendError::Full(work) | TrySendError::Disconnected(work) => work,
-    })
+/// Has the thread find the frames. Gives back what waits for it and would wait in vain.
+pub(super) fn find(work: Work) -> Option<Told> {
+    let Some(Some(thread)) = THREAD.get() else { return work.told };
+    match thread.try_send(work) {
+        Ok(()) => None,
+        Err(TrySendError::Full(work) | TrySendError::Disconnected(work)) => work.told,
+    }
 }
 
 fn run(given: &Receiver<Work>) {

@@ -44,6 +44,9 @@ pub(crate) fn run(row: Row, setup: &Setup, seconds: u32, scratch: &Path) -> Resu
         Some(Callers::Others(tokens)) => script = Some(lua_of_callers(tokens)),
         Some(Callers::Anonymous) | None => {}
     }
+    if let Some(header) = &setup.header {
+        command.args(["-H", header]);
+    }
     if let Some(text) = script {
         let script = scratch.join("wrk.lua");
         fs::write(&script, text).while_doing(script.display())?;

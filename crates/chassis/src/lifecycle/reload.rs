@@ -1,0 +1,62 @@
+//! What another configuration means for a service that runs: who may what, how much is told, and the certificate of the
+//! listener, whose files may be others under the same names.
+
+use std::sync::Arc;
+
+use gwanmun_core::{Clock, Tallies};
+use gwanmun_telemetry::logs;
+use tokio::runtime::Handle;
+
+use super::prepare;
+use crate::app::App;
+use crate::config::{Configuration, Reading, TakeOver};
+use crate::ground::Ground;
+use crate::identity::{Identity, Rules};
+use crate::observe::Observe;
+use crate::server::Tls;
+use crate::settings::ServiceSpec;
+
+/// Gives a service that runs another configuration.
+pub(super) struct Reconfigure<C> {
+    pub(super) app: App<C>,
+    pub(super) observe: Arc<Observe>,
+    pub(super) tls: Option<Tls>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tallies: Tallies,
+    /// Of the configuration that was looked at last.
+    pub(super) wanted: Wanted,
+}
+
+/// What a configuration becomes before it is in force.
+#[derive(Default)]
+pub(super) struct Wanted {
+    tls: Option<Tls>,
+    rules: Option<Rules>,
+}
+
+impl<C: Configuration> TakeOver<C> for Reconfigure<C> {
+    fn check(&mut self, reading: &mut Reading<C>) {
+        let (_, tls) = prepare::look_at(reading);
+        // Another one waits for the next start; what is wrong with it is told now.
+        let _ = prepare::database(reading);
+        let Reading { spec, diagnostics, sources, files, .. } = reading;
+        let (clock, tallies, runtime) = (&self.clock, &self.tallies, &Handle::current());
+        let mut ground = Ground { clock, tallies, runtime, sources, files, diagnostics };
+        let rules = Identity::rules(spec.authorization.as_ref(), &mut ground);
+        self.wanted = Wanted { tls, rules };
+    }
+
+    fn take_over(&mut self, spec: ServiceSpec, own: C, _: &[String]) {
+        let Wanted { tls, rules } = std::mem::take(&mut self.wanted);
+        logs::apply(&spec.telemetry.logs);
+        self.observe.sampling.set(spec.telemetry.traces.sample.as_ref().map(|sample| sample.value));
+        if let (Some(now), Some(wanted)) = (&self.tls, tls) {
+            now.become_like(&wanted);
+        }
+        if let Some(rules) = rules {
+            self.app.identity().adopt(rules);
+        }
+        self.app.telemetry().reload(&spec.telemetry);
+        self.app.adopt(own);
+    }
+}

@@ -1,0 +1,92 @@
+//! What one client may use up.
+
+use gwanmun_chassis::App;
+use gwanmun_chassis::axum::Router;
+use gwanmun_chassis::axum::routing::get;
+use gwanmun_testkit::{Connection, Http2, Reply, eventually};
+use http::StatusCode;
+
+use crate::scene::{connect, serve};
+
+fn routes() -> Router<App> {
+    Router::new().route("/", get(|| async { "here" })).route("/hangs", get(|| std::future::pending::<()>()))
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_in_time_ends_the_connection() {
+    let running = serve(routes(), "server: {header-timeout: 30ms, idle-timeout: 1h}").await;
+    for beginning in ["", "G", "GET / HTTP/1.1\r\nHost: a\r\n", "PRI * HTTP/2.0\r\n"] {
+        let mut client = connect(&running).await;
+        client.send(beginning).await;
+        client.closed().await;
+    }
+    let mut client = connect(&running).await;
+    assert_eq!(client.get("/").await.text(), "here");
+    client.send("GET / HT").await;
+    client.closed().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
+    let running = serve(routes(), "server: {idle-timeout: 60ms}").await;
+    let mut busy = connect(&running).await;
+    busy.send("GET /hangs HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut idle = connect(&running).await;
+    assert_eq!(idle.get("/").await.text(), "here");
+    idle.closed().await;
+    let mut client = Http2::tcp(running.address()).await;
+    assert_eq!(client.get("/").await.text(), "here");
+    eventually("the end of an idle connection", async || client.is_closed().then_some(())).await;
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), busy.head()).await.is_err());
+    drop(busy);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn heads_have_a_size_and_a_number_of_fields() {
+    let running = serve(routes(), "server: {header-bytes: 8KiB, header-count: 20}").await;
+    let mut client = connect(&running).await;
+    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "x".repeat(16 * 1024))).await;
+    assert_eq!(client.answer().await.status(), 431);
+    let mut client = connect(&running).await;
+    let fields: String = (0..30).map(|number| format!("X-{number}: a\r\n")).collect();
+    assert_eq!(client.ask("GET", "/", &fields).await.status(), 431);
+    let mut client = Http2::tcp(running.address()).await;
+    let request = client.request("GET", "/").header("x-long", "x".repeat(16 * 1024)).body(Reply::empty()).unwrap();
+    assert_eq!(client.send(request).await.map(|answer| answer.status()).unwrap_or(StatusCode::OK), 431);
+    assert_eq!(connect(&running).await.get("/").await.text(), "here");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_until_one_goes() {
+    let running = serve(routes(), "server: {connections: 2}").await;
+    let mut first = connect(&running).await;
+    let mut second = connect(&running).await;
+    assert_eq!((first.get("/").await.status(), second.get("/").await.status()), (200, 200));
+    let mut third = connect(&running).await;
+    third.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let early = tokio::time::timeout(std::time::Duration::from_millis(50), third.head()).await;
+    assert!(early.is_err(), "it has to wait");
+    drop(first);
+    assert_eq!(third.answer().await.text(), "here");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn two_requests_in_one_are_none() {
+    let running = serve(routes(), "").await;
+    for request in [
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nhello",
+        "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        "GET / HTTP/9.1\r\nHost: a\r\n\r\n",
+    ] {
+        let mut client: Connection = connect(&running).await;
+        client.send(request).await;
+        assert_eq!(client.answer().await.status(), 400, "{request}");
+        client.closed().await;
+    }
+    running.stop().await;
+}

@@ -1,0 +1,147 @@
+//! Rotel, a receiver of OpenTelemetry's protocol of another make, and what it says that it got.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::free_port::free_address;
+use crate::log::Log;
+use crate::patience::eventually;
+use crate::process::Process;
+use crate::python::python_with;
+
+const PACKAGE: &str = "rotel==0.0.1a15";
+
+/// How often another port is tried.
+const TRIES: usize = 5;
+
+/// A receiver of traces over HTTP and gRPC.
+pub struct Rotel {
+    _process: Process,
+    log: Log,
+    http: SocketAddr,
+    grpc: SocketAddr,
+}
+
+/// A span as it says that it got one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RotelSpan {
+    /// Its trace.
+    pub trace_id: String,
+    /// Its own id.
+    pub id: String,
+    /// Its parent's; empty where there is none.
+    pub parent_id: String,
+    /// Its name.
+    pub name: String,
+    /// `SPAN_KIND_SERVER` and the like.
+    pub kind: String,
+    /// The service that told of it.
+    pub service: String,
+    /// Traces that belong to it.
+    pub links: Vec<String>,
+}
+
+impl Rotel {
+    /// Starts it; what it is made of is kept in `kept`. Slow the first time.
+    pub async fn start(kept: &Path) -> Self {
+        let python = python_with(&[PACKAGE], kept);
+        let libraries = python.ancestors().nth(2).unwrap().join("lib");
+        let library = std::fs::read_dir(libraries).unwrap().next().unwrap().unwrap().path();
+        let agent = library.join("site-packages/rotel/rotel-agent");
+        for _ in 0..TRIES {
+            let (http, grpc) = (free_address(), free_address());
+            let mut command = Command::new("setpriv");
+            command.args(["--pdeathsig", "KILL"]).arg(&agent).args(["start", "--exporter", "blackhole"]);
+            command.args(["--otlp-http-endpoint", &http.to_string(), "--otlp-grpc-endpoint", &grpc.to_string()]);
+            command.args(["--debug-log", "traces", "--debug-log-verbosity", "detailed"]);
+            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let log = Log::of(child.stdout.take().unwrap());
+            let process = Process::of(child);
+            let listens = async |address: SocketAddr| tokio::net::TcpStream::connect(address).await.is_ok();
+            let started = eventually("rotel", async || match log.text() {
+                text if text.contains("ERROR") => Some(false),
+                text if text.contains("Starting Rotel") && listens(http).await && listens(grpc).await => Some(true),
+                _ => None,
+            });
+            if started.await {
+                return Self { _process: process, log, http, grpc };
+            }
+        }
+        panic!("rotel did not start on {TRIES} ports");
+    }
+
+    /// The base URL of OTLP over HTTP.
+    pub fn http(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// The URL of OTLP over gRPC.
+    pub fn grpc(&self) -> String {
+        format!("http://{}", self.grpc)
+    }
+
+    /// All spans so far.
+    pub fn spans(&self) -> Vec<RotelSpan> {
+        read(&self.log.text())
+    }
+
+    /// The first span that is `wanted`; waits for it.
+    pub async fn span(&self, wanted: impl Fn(&RotelSpan) -> bool) -> RotelSpan {
+        eventually("a span at rotel", async || self.spans().into_iter().find(|span| wanted(span))).await
+    }
+}
+
+/// The spans in its log; the last one may be half written, and is left out until its end is told.
+fn read(log: &str) -> Vec<RotelSpan> {
+    let mut spans: Vec<RotelSpan> = Vec::new();
+    let (mut service, mut is_whole) = (String::new(), true);
+    for line in log.lines() {
+        if line.starts_with("Span #") {
+            spans.push(RotelSpan { service: service.clone(), ..RotelSpan::default() });
+            is_whole = false;
+        }
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let value = value.trim().to_owned();
+        match (name.trim(), spans.last_mut()) {
+            ("-> service.name", _) => {
+                service = value.trim_start_matches("Str(").trim_end_matches(')').to_owned();
+            }
+            ("Trace ID", Some(span)) => span.trace_id = value,
+            ("Parent ID", Some(span)) => span.parent_id = value,
+            ("ID", Some(span)) => span.id = value,
+            ("Name", Some(span)) => span.name = value,
+            ("Kind", Some(span)) => span.kind = value,
+            ("-> Trace ID", Some(span)) => span.links.push(value),
+            ("End time", _) => is_whole = true,
+            _ => {}
+        }
+    }
+    if !is_whole {
+        spans.pop();
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_log_is_read() {
+        let log = "ResourceSpans #0\nResource attributes:\n     -> service.name: Str(gwanmun)\nScopeSpans #0\nSpan #0\n    \
+            Trace ID       : 0af7\n    Parent ID      : 3132\n    ID             : b7ad\n    Name           : GET http://a\n    \
+            Kind           : SPAN_KIND_SERVER\nStart time: 17\nEnd time: 18\nLinks:\nSpanLink #0\n     -> Trace ID: 3031\n\
+            Span #1\n    Trace ID       : 0af7\n";
+        let wanted = RotelSpan {
+            trace_id: "0af7".to_owned(),
+            id: "b7ad".to_owned(),
+            parent_id: "3132".to_owned(),
+            name: "GET http://a".to_owned(),
+            kind: "SPAN_KIND_SERVER".to_owned(),
+            service: "gwanmun".to_owned(),
+            links: vec!["3031".to_owned()],
+        };
+        assert_eq!(read(log), [wanted]);
+    }
+}

@@ -1,0 +1,9 @@
+CREATE TABLE orders (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    placed_by TEXT    NOT NULL,
+    dish      TEXT    NOT NULL,
+    quantity  BIGINT  NOT NULL,
+    cancelled BOOLEAN NOT NULL DEFAULT FALSE
+);
+CREATE INDEX orders_by ON orders (placed_by);
+CREATE INDEX orders_of ON orders (dish);
