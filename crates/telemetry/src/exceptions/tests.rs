@@ -160,7 +160,8 @@ fn many_threads_that_panic_are_all_counted() {
         for _ in 0..8 {
             scope.spawn(|| {
                 for number in 0..50 {
-                    drop(exceptions.catch(|| break_an_egg(number)));
+                    // At a place of its own: the way to one is walked back for whoever panics there first.
+                    drop(exceptions.catch(|| assert!(number > 1_000_000, "egg {number} is lost")));
                 }
             });
         }
