@@ -12,6 +12,7 @@ use gwanmun_filters::section::store::SharedStore;
 use gwanmun_proxy::Server;
 use gwanmun_store::OnStoreError;
 use gwanmun_telemetry::health::{Check, CheckSettings, CollectorsCheck, Configured, Health, Outcome, Status, from_fn};
+use gwanmun_telemetry::logs;
 use gwanmun_telemetry::pipeline::Telemetry;
 
 /// The components that are always the same; the configuration may say what they count for.
@@ -91,12 +92,13 @@ impl GatewayHealth {
     }
 
     fn look_at_collectors(&self) {
-        if self.telemetry.collectors().is_empty() {
+        let telemetry = self.telemetry.clone();
+        let collectors = move || telemetry.collectors().into_iter().chain(logs::collector()).collect::<Vec<_>>();
+        if collectors().is_empty() {
             self.health.remove("collectors");
             return;
         }
-        let telemetry = self.telemetry.clone();
-        let check = CollectorsCheck::new(move || telemetry.collectors(), SILENCE, self.outbound.clock());
+        let check = CollectorsCheck::new(collectors, SILENCE, self.outbound.clock());
         self.health.add("collectors", CheckSettings::shown(), check);
     }
 }

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use gwanmun_testkit::{Connection, Detour, Gateway, Issuer, OtlpReceiver, Redis, Script, Speaks, Upstream, eventually};
+use gwanmun_testkit::{
+    Connection, Detour, Gateway, Issuer, OtlpReceiver, Redis, Rsyslog, Script, Speaks, Upstream, eventually,
+};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -91,6 +93,7 @@ async fn what_breaks_beside_the_gateway_fails_no_request_and_comes_back_by_itsel
         (Redis::start().await, OtlpReceiver::http().await, Arc::new(Issuer::start().await));
     let upstream = Upstream::echoing(Speaks::Http1).await;
     let spans = Detour::to(collector.url().trim_start_matches("http://").parse().unwrap()).await;
+    let mut syslog = Rsyslog::start().await;
     let tracker = Script::play(|mut connection, _| async move { drop(connection.rest().await) }).await;
     let gateway = setup()
         .start(&format!(
@@ -98,6 +101,7 @@ async fn what_breaks_beside_the_gateway_fails_no_request_and_comes_back_by_itsel
              store: {{url: 'redis://{store}', timeout: 100ms}}\n\
              health: {{every: 100ms}}\n\
              telemetry:\n  \
+               logs: {{syslog: '{syslog}'}}\n  \
                traces: {{otlp: 'http://{spans}', sample: 1}}\n  \
                exceptions: {{dsn: 'http://0123456789abcdef0123456789abcdef@{tracker}/7'}}\n\
              identity: {{oauth: {{partner: {{issuer: '{issuer}', client-id: gw, client-secret: gw-secret, on-store-error: allow}}}}}}\n\
@@ -107,6 +111,7 @@ async fn what_breaks_beside_the_gateway_fails_no_request_and_comes_back_by_itsel
                  upstream: '{upstream}'\n",
             store = redis.place(),
             spans = spans.address(),
+            syslog = syslog.url(),
             tracker = tracker.address(),
             issuer = issuer.url(),
             upstream = upstream.url(),
@@ -142,6 +147,26 @@ async fn what_breaks_beside_the_gateway_fails_no_request_and_comes_back_by_itsel
         let sent = number(&broken, "sent");
         until(&gateway, "spans to be taken again", "collectors", |shown| number(shown, "sent") > sent).await;
     }
+
+    syslog.kill();
+    let mut lost = Value::Null;
+    // Each change of the store is a line in the log.
+    for _ in 0..10 {
+        redis.pause();
+        until(&gateway, "a change of the store", "store", |store| store["status"] == "DOWN").await;
+        redis.resume();
+        until(&gateway, "a change of the store", "store", |store| store["status"] == "UP").await;
+        lost = component(&gateway, "collectors").await["details"]["logs"].clone();
+        if lost["error"].is_string() {
+            break;
+        }
+    }
+    assert!(lost["error"].is_string(), "{lost}");
+    load.goes_on(500).await;
+    syslog.restart().await;
+    let sent = lost["sent"].as_u64();
+    until(&gateway, "lines to be taken again", "collectors", |shown| shown["details"]["logs"]["sent"].as_u64() > sent)
+        .await;
 
     load.goes_on(500).await;
     load.end().await;
