@@ -111,7 +111,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Steps {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let Some(span) = context.span(&id) else { return };
         let Some(open) = span.extensions_mut().remove::<Open>() else { return };
-        let Fields { mut attributes, error } = open.fields;
+        let Fields { mut attributes, error, .. } = open.fields;
         attributes.push(("code.namespace".into(), Attribute::Text(span.metadata().target().into())));
         self.0.record(Span {
             name: span.name().into(),

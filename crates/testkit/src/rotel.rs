@@ -15,7 +15,7 @@ const PACKAGE: &str = "rotel==0.0.1a15";
 /// How often another port is tried.
 const TRIES: usize = 5;
 
-/// A receiver of traces over HTTP and gRPC.
+/// A receiver over HTTP and gRPC.
 pub struct Rotel {
     _process: Process,
     log: Log,
@@ -45,6 +45,11 @@ pub struct RotelSpan {
 impl Rotel {
     /// Starts it; what it is made of is kept in `kept`. Slow the first time.
     pub async fn start(kept: &Path) -> Self {
+        Self::telling("traces", kept).await
+    }
+
+    /// Starts one that tells what it gets of `signal`: `traces`, `metrics` or `logs`.
+    pub async fn telling(signal: &str, kept: &Path) -> Self {
         let python = python_with(&[PACKAGE], kept);
         let libraries = python.ancestors().nth(2).unwrap().join("lib");
         let library = std::fs::read_dir(libraries).unwrap().next().unwrap().unwrap().path();
@@ -54,7 +59,7 @@ impl Rotel {
             let mut command = Command::new("setpriv");
             command.args(["--pdeathsig", "KILL"]).arg(&agent).args(["start", "--exporter", "blackhole"]);
             command.args(["--otlp-http-endpoint", &http.to_string(), "--otlp-grpc-endpoint", &grpc.to_string()]);
-            command.args(["--debug-log", "traces", "--debug-log-verbosity", "detailed"]);
+            command.args(["--debug-log", signal, "--debug-log-verbosity", "detailed"]);
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
             let log = Log::of(child.stdout.take().unwrap());
             let process = Process::of(child);
@@ -79,6 +84,15 @@ impl Rotel {
     /// The URL of OTLP over gRPC.
     pub fn grpc(&self) -> String {
         format!("http://{}", self.grpc)
+    }
+
+    /// Waits until it has told of all of these, and gives back everything it has told.
+    pub async fn told(&self, wanted: &[&str]) -> String {
+        eventually("rotel to have received it", async || {
+            let text = self.log.text();
+            wanted.iter().all(|wanted| text.contains(wanted)).then_some(text)
+        })
+        .await
     }
 
     /// All spans so far.

@@ -1,7 +1,9 @@
 //! Numbers as those who collect them read them: a strict reader of ours, Prometheus, `promtool`.
 
+use std::path::Path;
+
 use gwanmun_testkit::{
-    Exposition, Gateway, Prometheus, Script, Speaks, Upstream, eventually, promtool, promtool_has_no_complaint,
+    Exposition, Gateway, Prometheus, Rotel, Script, Speaks, Upstream, eventually, promtool, promtool_has_no_complaint,
 };
 
 use crate::start;
@@ -127,6 +129,38 @@ async fn a_receiver_that_never_answers_holds_up_nothing_and_is_counted() {
     eventually("pushes that were left out", async || gateway.metric(series).await.filter(|count| *count >= 2.0)).await;
     assert_eq!(gateway.get("/").await.text(), "a");
     assert_eq!(gateway.stop().await, 0);
+}
+
+#[tokio::test]
+#[ignore = "installs rotel: cargo xtask test --full"]
+async fn a_real_receiver_has_the_numbers_over_http_and_grpc() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    let rotel = Rotel::telling("metrics", &folder).await;
+    for (protocol, url) in [("http", rotel.http()), ("grpc", rotel.grpc())] {
+        let gateway = start(&format!(
+            "telemetry: {{metrics: {{otlp: '{url}', protocol: {protocol}, every: 100ms}}}}\n\
+             routes: [{{id: 'over-{protocol}', filters: [respond: {{body: a}}]}}]\n"
+        ))
+        .await;
+        gateway.get("/").await;
+        let route = format!("     -> route: Str(over-{protocol})\n");
+        let told = rotel.told(&[&route]).await;
+        for told_of in [
+            "-> Name: gwanmun_request_duration_seconds",
+            "-> Unit: s",
+            "-> DataType: Histogram",
+            "-> AggregationTemporality: AGGREGATION_TEMPORALITY_CUMULATIVE",
+            "ExplicitBounds #13: 10",
+            "-> Name: process_resident_memory_bytes",
+            "-> Unit: By",
+            "-> service.name: Str(gwanmun)",
+        ] {
+            assert!(told.contains(told_of), "{told_of}");
+        }
+        let sent = r#"gwanmun_telemetry_sent_total{signal="metrics"}"#;
+        eventually("its answer", async || gateway.metric(sent).await.filter(|count| *count >= 1.0)).await;
+        assert_eq!(gateway.stop().await, 0);
+    }
 }
 
 #[test]

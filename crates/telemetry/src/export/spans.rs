@@ -11,8 +11,9 @@ use crate::pipeline::Resource;
 use crate::span::Span;
 use crate::spec::{OtlpProtocol, TracesSpec};
 
-/// A second of a busy gateway, a few while its collector is away.
-const SETTINGS: ShipperSettings = ShipperSettings { queued: 8_192, batch: 1_024, ..ShipperSettings::DEFAULT };
+/// A second of a busy gateway, a few while its collector is away. A batch of the largest spans fits into what gRPC's servers
+/// take at once, 4 MiB.
+const SETTINGS: ShipperSettings = ShipperSettings { queued: 8_192, ..ShipperSettings::DEFAULT };
 
 /// Who takes spans.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,8 @@ use crate::span::Attribute;
 const MOST: usize = 32;
 /// Bytes of one value.
 const WORDS: usize = 1_024;
+/// Bytes of all values.
+const ALL_WORDS: usize = 4_096;
 
 /// What the fields of a span say.
 #[derive(Debug, Default)]
@@ -20,11 +22,14 @@ pub(super) struct Fields {
     pub(super) attributes: Vec<(Cow<'static, str>, Attribute)>,
     /// What stands under `error`.
     pub(super) error: Option<String>,
+    /// Bytes that were told so far.
+    told: usize,
 }
 
 impl Fields {
     fn tell(&mut self, field: &Field, value: Attribute) {
         let name = field.name();
+        let value = if redact::is_secret(name) { Attribute::Text(redact::MASK.into()) } else { value };
         if let Some((_, present)) = self.attributes.iter_mut().find(|(known, _)| known == name) {
             *present = value;
         } else if self.attributes.len() < MOST {
@@ -33,11 +38,16 @@ impl Fields {
     }
 
     fn tell_text(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        let mut text = Bounded(String::new());
+        let room = ALL_WORDS.saturating_sub(self.told);
+        if room == 0 {
+            return;
+        }
+        let mut text = Bounded { text: String::new(), most: WORDS.min(room) };
         // It is full.
         let _ = text.write_fmt(value);
-        let Bounded(text) = text;
-        let text = if redact::is_secret(field.name()) { Cow::Borrowed(redact::MASK) } else { redact::text(&text) };
+        let Bounded { text, .. } = text;
+        self.told = self.told.saturating_add(text.len());
+        let text = redact::text(&text);
         match field.name() {
             "error" => self.error = Some(text.into_owned()),
             _ => self.tell(field, Attribute::Text(text.into())),
@@ -79,13 +89,16 @@ impl Visit for Fields {
 }
 
 /// A text that stops what writes it when it is full.
-struct Bounded(String);
+struct Bounded {
+    text: String,
+    most: usize,
+}
 
 impl Write for Bounded {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = WORDS.saturating_sub(self.0.len());
+        let room = self.most.saturating_sub(self.text.len());
         let fitting = text.floor_char_boundary(room);
-        self.0.push_str(text.get(..fitting).unwrap_or_default());
+        self.text.push_str(text.get(..fitting).unwrap_or_default());
         if fitting < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
@@ -118,9 +131,17 @@ mod tests {
 
     #[test]
     fn secrets_are_not_told() {
-        let span = made(|| drop(info_span!("a", password = "hunter2", note = "Bearer abcdefghijklmnop", plain = "x")));
+        let span = made(|| {
+            drop(info_span!(
+                "a",
+                password = "hunter2",
+                note = "Bearer abcdefghijklmnop",
+                otp_secret = 735_912,
+                plain = "x"
+            ))
+        });
         let all = format!("{span:?}");
-        assert!(!all.contains("hunter2") && !all.contains("abcdefghijklmnop"), "{all}");
+        assert!(!all.contains("hunter2") && !all.contains("735912") && !all.contains("abcdefghijklmnop"), "{all}");
         assert_eq!(text(&span, "plain"), "x");
     }
 
@@ -128,6 +149,21 @@ mod tests {
     fn long_values_are_cut_at_a_character() {
         let span = made(|| drop(info_span!("a", long = "\u{e9}".repeat(5_000).as_str(), debug = ?vec![1; 5_000])));
         assert_eq!((text(&span, "long").len(), text(&span, "debug").len()), (WORDS, WORDS));
+    }
+
+    #[test]
+    fn all_values_together_are_bounded_however_often_they_are_told() {
+        let long = "x".repeat(WORDS);
+        let span = made(|| {
+            let span = info_span!("a", one = "", two = "");
+            for _ in 0..10 {
+                span.record("one", long.as_str()).record("two", long.as_str());
+            }
+        });
+        assert_eq!((text(&span, "one").len(), text(&span, "two").len()), (WORDS, WORDS));
+        let span = made(|| drop(info_span!("a", one = long, two = long, three = long, four = long, five = long)));
+        assert_eq!(text(&span, "four").len(), WORDS);
+        assert!(span.attributes.iter().all(|(name, _)| name != "five"));
     }
 
     #[test]

@@ -48,11 +48,11 @@ pub(super) fn text(message: &[u8], number: u64) -> String {
 
 /// The number of field `number`, or zero.
 pub(super) fn number(message: &[u8], number: u64) -> u64 {
-    let numbers = fields(message).into_iter().filter_map(|(known, field)| match field {
+    let mut numbers = fields(message).into_iter().filter_map(|(known, field)| match field {
         Field::Number(value) if known == number => Some(value),
         _ => None,
     });
-    numbers.last().unwrap_or_default()
+    numbers.next_back().unwrap_or_default()
 }
 
 fn varint(bytes: &mut &[u8]) -> u64 {

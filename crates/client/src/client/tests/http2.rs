@@ -40,13 +40,17 @@ fn two(settings: Settings) -> Client {
     client(Settings { protocol: Protocol::Http2, timeout: Duration::from_secs(SECONDS), ..settings })
 }
 
-/// Answers everything on every connection with `body`; gives what was asked to `see`.
-async fn serve(server: &Server, body: Piecewise, see: impl Fn(&Request<Incoming>) + Clone + Send + Sync + 'static) {
-    loop {
+/// Answers everything on every connection with `body`; gives what was asked, and on which connection, to `see`.
+async fn serve(
+    server: &Server,
+    body: Piecewise,
+    see: impl Fn(&Request<Incoming>, usize) + Clone + Send + Sync + 'static,
+) {
+    for number in 0.. {
         let stream = server.accept().await;
         let (body, see) = (body.clone(), see.clone());
         let service = service_fn(move |request| {
-            see(&request);
+            see(&request, number);
             let answer = Response::new(body.clone());
             async move { Ok::<_, Infallible>(answer) }
         });
@@ -55,12 +59,10 @@ async fn serve(server: &Server, body: Piecewise, see: impl Fn(&Request<Incoming>
     }
 }
 
-fn served<T>(server: &Server, body: Piecewise, calls: impl Future<Output = T>) -> impl Future<Output = T> {
-    async move {
-        tokio::select! {
-            answer = calls => answer,
-            () = serve(server, body, |_| {}) => unreachable!(),
-        }
+async fn served<T>(server: &Server, body: Piecewise, calls: impl Future<Output = T>) -> T {
+    tokio::select! {
+        answer = calls => answer,
+        () = serve(server, body, |_, _| {}) => unreachable!(),
     }
 }
 
@@ -75,10 +77,10 @@ fn an_answer_comes_with_its_trailers() {
             [(http::HeaderName::from_static("grpc-status"), "0".parse().unwrap())].into_iter().collect();
         let body =
             Piecewise { pieces: vec!["b".into(), "a".into()], trailers: Some(trailers.clone()), ..Default::default() };
-        let see = move |request: &Request<Incoming>| {
+        let see = move |request: &Request<Incoming>, connection| {
             let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
             let line = (request.version(), request.uri().to_string(), header("te"), header("content-length"));
-            sink.lock().unwrap().push((line, header("host")));
+            sink.lock().unwrap().push((line, header("host"), connection));
         };
         let url = format!("{}/path?query", server.url);
         let calls = async {
@@ -94,7 +96,7 @@ fn an_answer_comes_with_its_trailers() {
             () = serve(&server, body, see) => unreachable!(),
         }
         let line = (http::Version::HTTP_2, url, Some("trailers".to_owned()), Some("5".to_owned()));
-        assert_eq!(*seen.lock().unwrap(), vec![(line, None); 2]);
+        assert_eq!(*seen.lock().unwrap(), vec![(line, None, 0); 2]);
     });
 }
 

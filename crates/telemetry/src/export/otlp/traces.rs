@@ -78,7 +78,7 @@ mod tests {
     use crate::export::protobuf::{Value, fields, number, sized};
     use crate::span::Attribute;
 
-    fn all<'a>(message: &[u8], field: u64) -> Vec<Vec<u8>> {
+    fn all(message: &[u8], field: u64) -> Vec<Vec<u8>> {
         let fields = fields(message).unwrap().into_iter();
         fields
             .filter_map(|(known, value)| match value {
