@@ -7,7 +7,7 @@ use gwanmun_core::{Clock, SystemClock, Tallies};
 use tokio::runtime::Handle;
 
 use crate::ground::Ground;
-use crate::identity::{Identity, IdentitySpecs};
+use crate::identity::{Identity, IdentitySpecs, Sink};
 use crate::outgoing::{Clients, Told};
 use crate::settings::ServiceSpec;
 
@@ -22,6 +22,7 @@ impl Blocks {
     /// `files`.
     pub(crate) fn build(
         spec: &ServiceSpec,
+        sink: Sink,
         told: &Told,
         tallies: &Tallies,
         sources: &Sources,
@@ -32,7 +33,7 @@ impl Blocks {
         let runtime = Handle::current();
         let mut ground = Ground { clock: &clock, tallies, runtime: &runtime, sources, files, diagnostics };
         let clients = Clients::build(&spec.clients, told, &mut ground);
-        let identity = Identity::build(specs(spec), &mut ground);
+        let identity = Identity::build(specs(spec), sink, &mut ground);
         Some(Self { identity: identity?, clients: clients? })
     }
 }

@@ -43,6 +43,15 @@ pub(crate) struct IdentitySpecs<'a> {
     pub(crate) audit: Option<&'a Spanned<AuditSpec>>,
 }
 
+/// What becomes of the audit log's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sink {
+    /// It is written to.
+    Opened,
+    /// Nothing: the configuration is only looked at.
+    Untouched,
+}
+
 /// Who may what, not in force yet.
 pub(crate) struct Rules(Authorization);
 
@@ -60,7 +69,7 @@ struct Parts {
 
 impl Identity {
     /// From what is written; every mistake goes to `ground`. With a mistake there is nothing, and no audit log is opened.
-    pub(crate) fn build(specs: IdentitySpecs<'_>, ground: &mut Ground<'_>) -> Option<Self> {
+    pub(crate) fn build(specs: IdentitySpecs<'_>, sink: Sink, ground: &mut Ground<'_>) -> Option<Self> {
         let proof = specs.passport.map(|spec| Proof::build(spec, ground));
         let authorization = Self::rules(specs.authorization, ground).map(|rules| rules.0);
         let audit = specs.audit.map(|spec| spec.value.settings(ground));
@@ -73,12 +82,12 @@ impl Identity {
             return None;
         }
         let audit = match audit.flatten() {
-            Some(settings) => {
+            Some(settings) if sink == Sink::Opened => {
                 let opened = AuditLog::open(settings, Arc::clone(ground.clock), ground.tallies);
                 let span = specs.audit.map_or(gwanmun_config::Span::NOWHERE, |spec| spec.span);
                 Some(opened.map_err(|why| ground.refuse(span, why.to_string())).ok()?)
             }
-            None => None,
+            _ => None,
         };
         let help = "Requests that identity refused, by code and by what exactly was wrong.";
         Some(Self(Arc::new(Parts {

@@ -37,6 +37,35 @@ async fn what_must_be_recorded_and_cannot_be_does_not_happen() {
     }
 }
 
+#[tokio::test]
+async fn who_only_looks_at_a_configuration_leaves_the_audit_log_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let written = AuditSpec {
+        file: file.display().to_string().into(),
+        sign_every: None,
+        key: None,
+        on_sink_error: audit::OnSinkErrorSpec::Deny,
+        max_bytes: None,
+    };
+    let written = Spanned::from(written);
+    let specs = IdentitySpecs { passport: None, authorization: None, audit: Some(&written) };
+    for (sink, is_there) in [(Sink::Untouched, false), (Sink::Opened, true)] {
+        let clock: Arc<dyn Clock> = Arc::new(gwanmun_core::SystemClock);
+        let mut ground = Ground {
+            clock: &clock,
+            tallies: &gwanmun_core::Tallies::default(),
+            runtime: &tokio::runtime::Handle::current(),
+            sources: &gwanmun_config::Sources::default(),
+            files: &mut gwanmun_config::Files::default(),
+            diagnostics: &mut gwanmun_config::Diagnostics::new(),
+        };
+        let identity = Identity::build(specs, sink, &mut ground).unwrap();
+        assert_eq!(file.exists(), is_there, "{sink:?}");
+        identity.close();
+    }
+}
+
 /// Prints what proving costs, from memory and anew:
 /// `cargo test -p gwanmun-chassis --release -- --ignored --nocapture cost_of_proving`.
 #[tokio::test]

@@ -14,6 +14,7 @@ use gwanmun_telemetry::trace::TraceFormats;
 use super::StartError;
 use crate::blocks::Blocks;
 use crate::config::{Reading, Record, Settings};
+use crate::identity::Sink;
 use crate::outgoing::Told;
 use crate::server::{Limits, Tls};
 use crate::settings::ServiceSpec;
@@ -74,7 +75,11 @@ pub(super) fn prepare<C>(
     let calls = calls.map_err(|error| StartError::could_not("the numbers of calls", error))?;
     let told = Told::new(foundation.telemetry.tracer(), formats, calls);
     let (sources, files, mistakes) = (&reading.sources, &mut reading.files, &mut reading.diagnostics);
-    let blocks = Blocks::build(spec, &told, &foundation.tallies, sources, files, mistakes);
+    let sink = match purpose {
+        Purpose::Run => Sink::Opened,
+        Purpose::Check => Sink::Untouched,
+    };
+    let blocks = Blocks::build(spec, sink, &told, &foundation.tallies, sources, files, mistakes);
     let Settings { spec, own, record, warnings } = reading.settle()?;
     let blocks = blocks.ok_or_else(|| StartError::could_not("the configuration", "something is wrong with it"))?;
     Ok(Prepared { spec, own, record, warnings, limits, tls, formats, blocks, database, foundation })
