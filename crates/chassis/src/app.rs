@@ -1,12 +1,15 @@
 //! What handlers reach: the state of every router of a service.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use axum::extract::FromRequestParts;
 use gwanmun_telemetry::exceptions::Exceptions;
 use gwanmun_telemetry::health::Health;
 use gwanmun_telemetry::metrics::Instruments;
 use gwanmun_telemetry::pipeline::Telemetry;
+use http::request::Parts;
 
 use crate::identity::{Audit, Identity};
 use crate::outgoing::{Clients, HttpClient, UnknownClient};
@@ -15,9 +18,9 @@ use crate::sql::NoDatabase;
 use crate::sql::Sql;
 
 /// What a service has while it runs. Clones are the same.
-pub struct App<C = ()>(Arc<Parts<C>>);
+pub struct App<C = ()>(Arc<Held<C>>);
 
-pub(crate) struct Parts<C> {
+pub(crate) struct Held<C> {
     pub(crate) name: &'static str,
     pub(crate) config: ArcSwap<C>,
     pub(crate) health: Health,
@@ -29,8 +32,8 @@ pub(crate) struct Parts<C> {
 }
 
 impl<C> App<C> {
-    pub(crate) fn of(parts: Parts<C>) -> Self {
-        Self(Arc::new(parts))
+    pub(crate) fn of(held: Held<C>) -> Self {
+        Self(Arc::new(held))
     }
 
     /// The service's name.
@@ -103,5 +106,29 @@ impl<C> App<C> {
 impl<C> Clone for App<C> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+/// The service's own section as it is for this request, as an argument of handlers.
+///
+/// ```
+/// use gwanmun_chassis::Config;
+///
+/// struct Orders {
+///     greeting: String,
+/// }
+///
+/// async fn greet(Config(orders): Config<Orders>) -> String {
+///     orders.greeting.clone()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Config<C>(pub Arc<C>);
+
+impl<C: Send + Sync + 'static> FromRequestParts<App<C>> for Config<C> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, app: &App<C>) -> Result<Self, Infallible> {
+        Ok(Self(app.config()))
     }
 }

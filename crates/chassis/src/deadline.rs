@@ -111,7 +111,9 @@ mod tests {
     fn of(values: &[&str]) -> Option<Duration> {
         let headers = values.iter().map(|value| (DEADLINE, HeaderValue::from_str(value).unwrap()));
         let mut map = HeaderMap::new();
-        headers.for_each(|(name, value)| drop(map.append(name, value)));
+        for (name, value) in headers {
+            map.append(name, value);
+        }
         Deadline::of_caller(&map).map(Deadline::left)
     }
 

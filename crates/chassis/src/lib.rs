@@ -26,7 +26,7 @@ pub mod sql;
 mod sql;
 pub mod testing;
 
-pub use app::App;
+pub use app::{App, Config};
 pub use axum;
 pub use deadline::Deadline;
 pub use lifecycle::{Running, StartError};

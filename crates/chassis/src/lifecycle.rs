@@ -16,17 +16,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use gwanmun_client::Outbound;
 use gwanmun_config::{Environment, Span, Spanned};
 use gwanmun_telemetry::access::{AccessLog, Sink};
-use gwanmun_telemetry::health::{Health, Process};
+use gwanmun_telemetry::health::{CheckSettings, CollectorsCheck, Health, Process};
 use gwanmun_telemetry::logs;
-use gwanmun_telemetry::metrics::{Family, HttpServer, Source, Value};
+use gwanmun_telemetry::metrics::{Family, HttpServer, Runtimes, Source, Value};
 use gwanmun_telemetry::operators::Operators;
 use gwanmun_telemetry::spec::TelemetrySpec;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 
-use crate::app::{App, Parts};
+use crate::app::{App, Held};
 use crate::blocks::Blocks;
 use crate::config::{self, Asked, Configuration, Ended, Record, Reloader, Start};
 use crate::management::{Management, Shown};
@@ -40,6 +41,9 @@ use signals::Signals;
 
 /// How long the last spans and exceptions have to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long something may wait for a collector that takes nothing.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Why a service did not start.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,7 +83,7 @@ pub(crate) fn run<C: Configuration>(service: Service<C>, arguments: impl IntoIte
     let (environment, folder) = (Environment::from_process(), PathBuf::new());
     let outcome = match Asked::of(service.name, service.version, arguments, environment, folder) {
         Asked::Run(start) => run_until_signal(service, start),
-        Asked::Check(start) => check::<C>(service.name, &start),
+        Asked::Check(start) => check(&service, &start),
         Asked::Nothing(Ended { code: 0, said, .. }) => {
             // Nobody may be there to read it.
             let _ = std::io::stdout().lock().write_all(said.as_bytes());
@@ -97,12 +101,12 @@ pub(crate) fn run<C: Configuration>(service: Service<C>, arguments: impl IntoIte
 }
 
 /// Only looks whether the configuration is good.
-fn check<C: Configuration>(name: &str, start: &Start) -> Result<(), StartError> {
-    let reading = config::read::<C>(name, start)?;
+fn check<C: Configuration>(service: &Service<C>, start: &Start) -> Result<(), StartError> {
+    let reading = config::read(service.name, start)?;
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StartError::could_not("the runtime", error))?;
     let _within = runtime.enter();
-    let prepared = prepare::prepare(name, "", reading, Purpose::Check)?;
+    let prepared = prepare::prepare(service, reading, Purpose::Check)?;
     complain(&prepared.warnings);
     Ok(())
 }
@@ -114,7 +118,7 @@ fn run_until_signal<C: Configuration>(service: Service<C>, start: Start) -> Resu
     let runtime = runtime.map_err(|error| StartError::could_not("the runtime", error))?;
     let mut in_background = None;
     let outcome = runtime.block_on(async {
-        let prepared = prepare::prepare(service.name, service.version, reading, Purpose::Run)?;
+        let prepared = prepare::prepare(&service, reading, Purpose::Run)?;
         complain(&prepared.warnings);
         in_background =
             Some(logs::in_background().map_err(|error| StartError::could_not("the application log", error))?);
@@ -152,7 +156,7 @@ pub(crate) async fn start_from<C: Configuration>(
     reading.spec.server.address.get_or_insert_with(free);
     reading.spec.management.address.get_or_insert_with(free);
     reading.spec.telemetry.access_log.get_or_insert_with(|| Spanned::new("off".to_owned(), Span::NOWHERE));
-    let prepared = prepare::prepare(service.name, service.version, reading, Purpose::Run)?;
+    let prepared = prepare::prepare(&service, reading, Purpose::Run)?;
     begin(service, prepared).await
 }
 
@@ -181,16 +185,39 @@ struct Lasting<C> {
 
 /// Starts a service on the runtime that this is called on.
 async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> Result<Running<C>, StartError> {
-    let Prepared { spec, own, record, warnings: _, limits, tls, formats, blocks, database, foundation } = prepared;
+    let Prepared {
+        spec,
+        own,
+        record,
+        warnings: _,
+        limits,
+        tls,
+        formats,
+        health: configured,
+        blocks,
+        database,
+        foundation,
+    } = prepared;
     let Blocks { identity, clients } = blocks;
     let Foundation { clock, tallies, instruments, numbers, telemetry } = foundation;
+    let names = prepare::checks_of(&service);
     let Service { name, version, routes, public_routes, on_start, on_stop, checks, reloadable, migrations } = service;
     let access_log = AccessLog::open(sink(&spec.telemetry))
         .map_err(|error| StartError::could_not("the access log cannot be opened", error))?;
     numbers.add(lost_lines(&access_log));
     let exceptions = telemetry.exceptions();
     exceptions.install_hook();
+    let runtimes = Runtimes::new();
+    runtimes.add("service", &Handle::current());
+    numbers.add(runtimes.source());
     let health = Health::new(Handle::current(), Arc::clone(&clock), exceptions.clone());
+    let outbound = Outbound::on(Handle::current(), Arc::clone(&clock), tallies.clone());
+    health.follow(configured, &outbound);
+    if !telemetry.collectors().is_empty() {
+        let telemetry = telemetry.clone();
+        let check = CollectorsCheck::new(move || telemetry.collectors(), SILENCE, Arc::clone(&clock));
+        health.add("collectors", CheckSettings::shown(), check);
+    }
     numbers.add({
         let health = health.clone();
         Arc::new(move || health.families())
@@ -201,7 +228,7 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     }
     let record = Arc::new(ArcSwap::from_pointee(record));
     let (config, metrics) = (ArcSwap::from_pointee(own), instruments.clone());
-    let app = App::of(Parts {
+    let app = App::of(Held {
         name,
         config,
         health: health.clone(),
@@ -262,7 +289,16 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let routes = observe::note_route(routes.with_state(app.clone()));
     let wanted = Wanted::default();
     let (app_too, observe_too, tls_too) = (app.clone(), Arc::clone(&observe), tls.clone());
-    let reconfigure = Reconfigure { app: app_too, observe: observe_too, tls: tls_too, clock, tallies, wanted };
+    let reconfigure = Reconfigure {
+        app: app_too,
+        observe: observe_too,
+        tls: tls_too,
+        clock,
+        tallies,
+        checks: names,
+        outbound,
+        wanted,
+    };
     let lasting = Some(Lasting { reconfigure, record, reloadable });
     let serving = Server { listener, tls, limits, observe, routes }.start();
     tracing::info!(event = "listening", listener = "server", address = %address, "listening");

@@ -26,7 +26,7 @@ use gwanmun_telemetry::metrics::HttpServer;
 use gwanmun_telemetry::scope;
 use gwanmun_telemetry::trace::{TraceContext, TraceFormats};
 use gwanmun_telemetry::tracer::Tracer;
-use http::{Request, header};
+use http::{Request, Version, header};
 use hyper::body::{Body as _, Incoming};
 use tower::Service;
 
@@ -122,6 +122,10 @@ impl Observe {
 
     /// What is answered without the handler.
     fn refused(&self, request: &Request<Incoming>, deadline: Option<Deadline>) -> Option<Problem> {
+        // RFC 9112 section 3.2.
+        if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {
+            return Some(Fault::new(Code::MalformedRequest, "wanted one field Host").into());
+        }
         if deadline.is_some_and(Deadline::has_passed) {
             return Some(Problem::deadline_exceeded("deadline-passed"));
         }

@@ -35,7 +35,7 @@ pub struct Problem {
     retry_after: Option<Duration>,
     challenge: Option<Box<str>>,
     fields: Vec<(HeaderName, HeaderValue)>,
-    said: Said,
+    said: Box<Said>,
 }
 
 /// What log and metrics are told of a problem; travels beside the answer.
@@ -57,7 +57,7 @@ impl Problem {
     /// An answer that says what is wrong, in words of business code, the same for every occurrence.
     pub fn new(status: StatusCode, title: impl Into<Cow<'static, str>>) -> Self {
         let (retry_after, challenge, fields) = (None, None, Vec::new());
-        Self { status, title: title.into(), detail: None, retry_after, challenge, fields, said: Said::default() }
+        Self { status, title: title.into(), detail: None, retry_after, challenge, fields, said: Box::default() }
     }
 
     /// The service failed: a 500 that does not say why. `error` with its causes goes to the log and to the exceptions. For
@@ -110,7 +110,10 @@ impl Problem {
     /// The answer did not come before its deadline.
     pub(crate) fn deadline_exceeded(reason: &'static str) -> Self {
         let said = Said { code: Some("deadline-exceeded"), reason: Some(reason), is_failure: true, ..Said::default() };
-        Self { said, ..Self::new(StatusCode::GATEWAY_TIMEOUT, "there was not enough time for an answer") }
+        Self {
+            said: Box::new(said),
+            ..Self::new(StatusCode::GATEWAY_TIMEOUT, "there was not enough time for an answer")
+        }
     }
 
     /// Says more about this one occurrence, to whoever asked.
@@ -155,7 +158,7 @@ impl Problem {
             retry_after: fault.retry_after(),
             challenge: fault.challenge().map(Box::from),
             fields: fault.fields().to_vec(),
-            said,
+            said: Box::new(said),
         }
     }
 
@@ -239,7 +242,7 @@ impl IntoResponse for Problem {
         for (name, value) in self.fields {
             headers.append(name, value);
         }
-        response.extensions_mut().insert(self.said);
+        response.extensions_mut().insert(*self.said);
         response
     }
 }
@@ -263,7 +266,7 @@ mod tests {
 
     fn said(problem: Problem) -> (u16, Value, Said) {
         let (status, document) = (problem.status().as_u16(), serde_json::from_str(&problem.document()).unwrap());
-        (status, document, problem.said)
+        (status, document, *problem.said)
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 /// Runs at the start, before the service is ready, or at the end, after the last request.
 pub(crate) type Hook<C> = Box<dyn FnOnce(App<C>) -> Pin<Box<dyn Future<Output = Result<(), HookError>> + Send>> + Send>;
 
+/// Makes a check of what the service has when it starts.
+pub(crate) type MakeCheck<C> = Box<dyn FnOnce(&App<C>) -> Box<dyn Check> + Send>;
+
 /// A service that is being put together.
 ///
 /// ```no_run
@@ -43,7 +46,7 @@ pub struct Service<C = ()> {
     pub(crate) migrations: &'static [Migration],
     pub(crate) on_start: Vec<Hook<C>>,
     pub(crate) on_stop: Vec<Hook<C>>,
-    pub(crate) checks: Vec<(String, CheckSettings, Box<dyn FnOnce(&App<C>) -> Box<dyn Check> + Send>)>,
+    pub(crate) checks: Vec<(String, CheckSettings, MakeCheck<C>)>,
 }
 
 impl Service<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gwanmun_config::{ByteSize, OneOrMany, Spanned, Timespan};
-use gwanmun_telemetry::spec::TelemetrySpec;
+use gwanmun_telemetry::spec::{HealthSpec, TelemetrySpec};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -13,6 +13,7 @@ use crate::outgoing::ClientSpec;
 /// The keys that may change while a service runs; `*` is any name. Others take effect at the next start.
 pub(crate) const RELOADABLE: &[&str] = &[
     "authorization",
+    "health",
     "telemetry.exceptions",
     "telemetry.logs.level",
     "telemetry.logs.levels",
@@ -46,6 +47,8 @@ pub struct ServiceSpec {
     pub database: Option<DatabaseSpec>,
     /// Logs, traces, metrics, exceptions.
     pub telemetry: TelemetrySpec,
+    /// Checks behind `/health`, and which of them count for readiness.
+    pub health: HealthSpec,
     /// How a service ends.
     pub drain: DrainSpec,
 }
@@ -72,7 +75,7 @@ pub struct ServerSpec {
     pub timeout: Option<Spanned<Timespan>>,
     /// How long the head of a request may take to arrive, and a TLS handshake (10 s).
     pub header_timeout: Option<Spanned<Timespan>>,
-    /// How long a connection may be without a request (75 s).
+    /// How long a connection may be without a request, or take nothing of its answer (75 s).
     pub idle_timeout: Option<Spanned<Timespan>>,
     /// The largest head of a request (32 KiB).
     pub header_bytes: Option<Spanned<ByteSize>>,

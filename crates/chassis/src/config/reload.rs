@@ -268,7 +268,7 @@ mod tests {
         let reading: Reading<Orders> = read("orders", &start).unwrap();
         let settings = reading.settle().unwrap_or_else(|ended| panic!("{}", ended.complaint));
         let record = Arc::new(ArcSwap::from_pointee(settings.record));
-        let clock = Arc::new(SystemClock::default());
+        let clock = Arc::new(SystemClock);
         let runtime = tokio::runtime::Handle::current();
         let health = Health::new(runtime, clock.clone(), Exceptions::default());
         let instruments = Instruments::new();

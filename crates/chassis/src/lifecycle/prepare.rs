@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use gwanmun_config::{Diagnostic, Diagnostics, Spanned};
 use gwanmun_core::{Clock, SystemClock, Tallies};
-use gwanmun_telemetry::metrics::{HttpCalls, Instruments, Numbers};
+use gwanmun_telemetry::health::Configured;
+use gwanmun_telemetry::metrics::{HttpCalls, Instruments, Numbers, process, service_build};
 use gwanmun_telemetry::operators::Operators;
 use gwanmun_telemetry::pipeline::{Ground, Resource, Telemetry};
 use gwanmun_telemetry::spec::{Propagation, TelemetrySpec};
@@ -17,6 +18,7 @@ use crate::config::{Reading, Record, Settings};
 use crate::identity::Sink;
 use crate::outgoing::Told;
 use crate::server::{Limits, Tls};
+use crate::service::Service;
 use crate::settings::ServiceSpec;
 use crate::sql::Database;
 
@@ -31,10 +33,14 @@ pub(super) struct Prepared<C> {
     pub(super) limits: Limits,
     pub(super) tls: Option<Tls>,
     pub(super) formats: TraceFormats,
+    pub(super) health: Configured,
     pub(super) blocks: Blocks,
     pub(super) database: Option<Database>,
     pub(super) foundation: Foundation,
 }
+
+/// Names of checks that a service may have besides those that it brings.
+const CHECKS: [&str; 3] = ["collectors", "configuration", "database"];
 
 /// What everything else stands on: the time, and those who count and tell.
 pub(super) struct Foundation {
@@ -59,17 +65,16 @@ pub(super) enum Purpose {
 /// # Errors
 /// All mistakes.
 pub(super) fn prepare<C>(
-    name: &str,
-    version: &str,
+    service: &Service<C>,
     mut reading: Reading<C>,
     purpose: Purpose,
 ) -> Result<Prepared<C>, StartError> {
-    let (limits, tls) = look_at(&mut reading);
+    let Looked { limits, tls, health } = look_at(&mut reading, &checks_of(service));
     let database = database(&mut reading);
     let may_tell = purpose == Purpose::Run && !reading.diagnostics.has_errors();
     let environment = reading.profiles().first().map(|profile| Arc::from(profile.as_str()));
     let spec = &reading.spec;
-    let foundation = Foundation::lay(name, version, environment, may_tell.then_some(&spec.telemetry));
+    let foundation = Foundation::lay(service.name, service.version, environment, may_tell.then_some(&spec.telemetry));
     let formats = formats(&spec.telemetry);
     let calls = HttpCalls::new(&foundation.instruments);
     let calls = calls.map_err(|error| StartError::could_not("the numbers of calls", error))?;
@@ -82,24 +87,34 @@ pub(super) fn prepare<C>(
     let blocks = Blocks::build(spec, sink, &told, &foundation.tallies, sources, files, mistakes);
     let Settings { spec, own, record, warnings } = reading.settle()?;
     let blocks = blocks.ok_or_else(|| StartError::could_not("the configuration", "something is wrong with it"))?;
-    Ok(Prepared { spec, own, record, warnings, limits, tls, formats, blocks, database, foundation })
+    Ok(Prepared { spec, own, record, warnings, limits, tls, formats, health, blocks, database, foundation })
 }
 
-/// Looks at what needs nothing to stand on.
-pub(super) fn look_at<C>(reading: &mut Reading<C>) -> (Limits, Option<Tls>) {
+/// What can be looked at without anything to stand on.
+pub(super) struct Looked {
+    limits: Limits,
+    pub(super) tls: Option<Tls>,
+    pub(super) health: Configured,
+}
+
+/// The names of the checks that `service` brings.
+pub(super) fn checks_of<C>(service: &Service<C>) -> Vec<String> {
+    service.checks.iter().map(|(name, ..)| name.clone()).collect()
+}
+
+/// Looks at what needs nothing to stand on; `checks` are those that the service brings.
+pub(super) fn look_at<C>(reading: &mut Reading<C>, checks: &[String]) -> Looked {
     let Reading { spec, diagnostics, sources, files, .. } = reading;
     for address in [&spec.server.address, &spec.management.address, &spec.management.probes] {
         check_address(address.as_ref(), diagnostics);
     }
-    if let Some(sample) = &spec.telemetry.traces.sample
-        && !(0.0..=1.0).contains(&sample.value)
-    {
-        diagnostics.push(Diagnostic::error(format!("found {}, wanted a share from 0 to 1", sample.value), sample.span));
-    }
+    spec.telemetry.check(diagnostics);
     Operators::check(spec.management.token.as_ref(), diagnostics);
     let limits = Limits::of(&spec.server, diagnostics);
     let tls = spec.server.tls.as_ref().and_then(|tls| Tls::load(tls, sources, files, diagnostics));
-    (limits, tls)
+    let known: Vec<&str> = CHECKS.into_iter().chain(checks.iter().map(String::as_str)).collect();
+    let health = spec.health.configured(&known, diagnostics);
+    Looked { limits, tls, health }
 }
 
 /// The database, if there is to be one.
@@ -115,13 +130,9 @@ impl Foundation {
         let (tallies, instruments, numbers) = (Tallies::default(), Instruments::new(), Numbers::new());
         numbers.add(instruments.source());
         numbers.add_tallies(tallies.clone());
-        let resource = Resource {
-            service: Arc::from(name),
-            version: Arc::from(version),
-            instance: Arc::from(instance()),
-            environment,
-            others: Vec::new(),
-        };
+        let resource = Resource { environment, ..Resource::new(name, version) };
+        numbers.add(process(Arc::clone(&clock)));
+        numbers.add(service_build(Arc::clone(&resource.service), Arc::clone(&resource.version)));
         let ground =
             Ground { resource, clock: Arc::clone(&clock), tallies: tallies.clone(), numbers: numbers.source() };
         let telemetry = spec.map_or_else(Telemetry::default, |spec| Telemetry::start(spec, ground));
@@ -144,10 +155,4 @@ fn formats(spec: &TelemetrySpec) -> TraceFormats {
         None => TraceFormats::new([Propagation::W3c]),
         Some(formats) => TraceFormats::new(formats.iter().map(|format| format.value)),
     }
-}
-
-/// Tells replicas apart.
-fn instance() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
-    format!("{host}-{}", std::process::id())
 }

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use gwanmun_client::Outbound;
 use gwanmun_core::{Clock, Tallies};
+use gwanmun_telemetry::health::Configured;
 use gwanmun_telemetry::logs;
 use tokio::runtime::Handle;
 
-use super::prepare;
+use super::prepare::{self, Looked};
 use crate::app::App;
 use crate::config::{Configuration, Reading, TakeOver};
 use crate::ground::Ground;
@@ -23,6 +25,10 @@ pub(super) struct Reconfigure<C> {
     pub(super) tls: Option<Tls>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tallies: Tallies,
+    /// The names of checks that the service brings.
+    pub(super) checks: Vec<String>,
+    /// Where checks of the configuration call.
+    pub(super) outbound: Outbound,
     /// Of the configuration that was looked at last.
     pub(super) wanted: Wanted,
 }
@@ -32,22 +38,23 @@ pub(super) struct Reconfigure<C> {
 pub(super) struct Wanted {
     tls: Option<Tls>,
     rules: Option<Rules>,
+    health: Configured,
 }
 
 impl<C: Configuration> TakeOver<C> for Reconfigure<C> {
     fn check(&mut self, reading: &mut Reading<C>) {
-        let (_, tls) = prepare::look_at(reading);
+        let Looked { tls, health, .. } = prepare::look_at(reading, &self.checks);
         // Another one waits for the next start; what is wrong with it is told now.
         let _ = prepare::database(reading);
         let Reading { spec, diagnostics, sources, files, .. } = reading;
         let (clock, tallies, runtime) = (&self.clock, &self.tallies, &Handle::current());
         let mut ground = Ground { clock, tallies, runtime, sources, files, diagnostics };
         let rules = Identity::rules(spec.authorization.as_ref(), &mut ground);
-        self.wanted = Wanted { tls, rules };
+        self.wanted = Wanted { tls, rules, health };
     }
 
     fn take_over(&mut self, spec: ServiceSpec, own: C, _: &[String]) {
-        let Wanted { tls, rules } = std::mem::take(&mut self.wanted);
+        let Wanted { tls, rules, health } = std::mem::take(&mut self.wanted);
         logs::apply(&spec.telemetry.logs);
         self.observe.sampling.set(spec.telemetry.traces.sample.as_ref().map(|sample| sample.value));
         if let (Some(now), Some(wanted)) = (&self.tls, tls) {
@@ -56,6 +63,7 @@ impl<C: Configuration> TakeOver<C> for Reconfigure<C> {
         if let Some(rules) = rules {
             self.app.identity().adopt(rules);
         }
+        self.app.health().follow(health, &self.outbound);
         self.app.telemetry().reload(&spec.telemetry);
         self.app.adopt(own);
     }

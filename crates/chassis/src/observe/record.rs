@@ -28,6 +28,9 @@ const LISTENER: &str = "server";
 /// The status of who went away before there was an answer, as nginx writes it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
+/// Bytes of a path in a span.
+const MOST_PATH: usize = 1024;
+
 pub(super) struct Record {
     pub(super) time: SystemTime,
     pub(super) began: Instant,
@@ -157,7 +160,7 @@ impl Record {
         let text = |value: &str| Attribute::Text(Arc::from(value));
         let mut attributes = vec![
             (Cow::Borrowed("http.request.method"), text(method(&self.method))),
-            (Cow::Borrowed("url.path"), text(self.target.path())),
+            (Cow::Borrowed("url.path"), text(beginning(self.target.path()))),
             (Cow::Borrowed("http.response.status_code"), Attribute::Whole(status.into())),
             (Cow::Borrowed("client.address"), text(&self.peer.to_string())),
         ];
@@ -199,6 +202,11 @@ impl Drop for Record {
             active.finish(&self.method, self.notes.route(), status, duration);
         }
     }
+}
+
+/// As much of a path as a span tells.
+fn beginning(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(MOST_PATH)).unwrap_or(path)
 }
 
 fn protocol(version: Version) -> &'static str {

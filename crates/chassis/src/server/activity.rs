@@ -1,8 +1,10 @@
 //! What a connection does: whether it has requests in flight, since when it has none, and since when a head is on its
 //! way. Written by those who read and answer, read by the timer of the connection.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::Version;
@@ -19,6 +21,8 @@ struct State {
     idle_since: AtomicU64,
     /// Since when a head is on its way, nanoseconds from `began`; 0 is not.
     head_since: AtomicU64,
+    /// Since when the client does not take what is written, nanoseconds from `began`; 0 is not.
+    stalled_since: AtomicU64,
     /// What is read between requests may be anything else than a head.
     is_http2: AtomicBool,
 }
@@ -35,6 +39,7 @@ impl Activity {
             in_flight: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             head_since: AtomicU64::new(1),
+            stalled_since: AtomicU64::new(0),
             is_http2: AtomicBool::new(false),
         }))
     }
@@ -50,6 +55,22 @@ impl Activity {
         }
     }
 
+    /// The client did, or did not, take what is written.
+    pub(super) fn wrote(&self, outcome: &Poll<io::Result<usize>>) {
+        if outcome.is_ready() && self.0.in_flight.load(Ordering::Relaxed) == 0 {
+            // The end of an answer that is there in whole is still on its way.
+            self.0.idle_since.store(self.nanos(Instant::now()), Ordering::Relaxed);
+        }
+        let stalled = &self.0.stalled_since;
+        match outcome {
+            Poll::Ready(_) if stalled.load(Ordering::Relaxed) != 0 => stalled.store(0, Ordering::Relaxed),
+            Poll::Pending if stalled.load(Ordering::Relaxed) == 0 => {
+                stalled.store(self.nanos(Instant::now()), Ordering::Relaxed);
+            }
+            Poll::Ready(_) | Poll::Pending => {}
+        }
+    }
+
     /// A request has begun.
     pub(super) fn request(&self, version: Version) -> InFlight {
         if version == Version::HTTP_2 {
@@ -62,6 +83,10 @@ impl Activity {
 
     /// When the connection has to be looked at next, and whether it has used up its time.
     pub(super) fn due(&self, header_timeout: Duration, idle_timeout: Duration, now: Instant) -> Due {
+        let stalled_since = self.0.stalled_since.load(Ordering::Relaxed);
+        if stalled_since > 0 && self.nanos(now).saturating_sub(stalled_since) >= nanos(idle_timeout) {
+            return Due::Stalled;
+        }
         if self.0.in_flight.load(Ordering::Relaxed) > 0 {
             return Due::In(header_timeout.min(idle_timeout));
         }
@@ -80,8 +105,12 @@ impl Activity {
     }
 
     fn nanos(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.0.began).as_nanos()).unwrap_or(u64::MAX).max(1)
+        nanos(now.saturating_duration_since(self.0.began)).max(1)
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What becomes of a connection.
@@ -93,6 +122,8 @@ pub(super) enum Due {
     Idle,
     /// A head did not come in time.
     HeadTooSlow,
+    /// The client has not taken anything for too long.
+    Stalled,
 }
 
 impl Drop for InFlight {
@@ -136,6 +167,17 @@ mod tests {
         assert_eq!(due(&activity, 76), Due::Idle);
         activity.read();
         assert_eq!(due(&activity, 11), Due::HeadTooSlow);
+    }
+
+    #[test]
+    fn a_client_has_to_take_what_is_written() {
+        let activity = Activity::begin(Instant::now());
+        let _request = activity.request(Version::HTTP_11);
+        activity.wrote(&Poll::Pending);
+        assert_eq!(due(&activity, 70), Due::In(HEADER));
+        assert_eq!(due(&activity, 76), Due::Stalled);
+        activity.wrote(&Poll::Ready(Ok(1)));
+        assert_eq!(due(&activity, 76), Due::In(HEADER));
     }
 
     #[test]

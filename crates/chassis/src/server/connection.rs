@@ -88,6 +88,7 @@ pub(super) async fn serve(
             () = &mut look => match activity.due(limits.header_timeout, limits.idle_timeout, Instant::now()) {
                 Due::In(left) => look.as_mut().reset(tokio::time::Instant::now() + left),
                 Due::HeadTooSlow => return ended(peer, &"the head of a request took too long"),
+                Due::Stalled => return ended(peer, &"the client does not take its answer"),
                 // Another request may have begun just now, which then is the last.
                 Due::Idle if !is_ending => {
                     is_ending = true;

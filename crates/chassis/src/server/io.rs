@@ -39,10 +39,12 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.carrier {
+        let outcome = match &mut self.carrier {
             Carrier::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Carrier::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        };
+        self.activity.wrote(&outcome);
+        outcome
     }
 
     fn poll_write_vectored(
@@ -50,10 +52,12 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.carrier {
+        let outcome = match &mut self.carrier {
             Carrier::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.activity.wrote(&outcome);
+        outcome
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,7 +1,7 @@
 //! TLS of the listener: one certificate, clients' certificates where they are wanted, ALPN for HTTP/2 and HTTP/1.1 (RFC
 //! 7301). Taken anew when files change; connections that are there keep what they began with.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -125,7 +125,7 @@ fn config(
     Ok(config)
 }
 
-fn verifier(authorities: &PathBuf, wanted: Option<ClientAuth>) -> Result<Arc<dyn ClientCertVerifier>, String> {
+fn verifier(authorities: &Path, wanted: Option<ClientAuth>) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(authorities)? {
         let added = roots.add(certificate);

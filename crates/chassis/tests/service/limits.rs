@@ -2,14 +2,15 @@
 
 use gwanmun_chassis::App;
 use gwanmun_chassis::axum::Router;
+use gwanmun_chassis::axum::body::{Body, Bytes};
 use gwanmun_chassis::axum::routing::get;
 use gwanmun_testkit::{Connection, Http2, Reply, eventually};
 use http::StatusCode;
 
-use crate::scene::{connect, serve};
+use crate::scene::{Pieces, connect, page, serve};
 
 fn routes() -> Router<App> {
-    Router::new().route("/", get(|| async { "here" })).route("/hangs", get(|| std::future::pending::<()>()))
+    Router::new().route("/", get(|| async { "here" })).route("/hangs", get(std::future::pending::<()>))
 }
 
 #[tokio::test]
@@ -82,11 +83,32 @@ async fn two_requests_in_one_are_none() {
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nhello",
         "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
         "GET / HTTP/9.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
     ] {
         let mut client: Connection = connect(&running).await;
         client.send(request).await;
         assert_eq!(client.answer().await.status(), 400, "{request}");
         client.closed().await;
     }
+    running.stop().await;
+}
+
+static PIECE: Bytes = Bytes::from_static(&[b'x'; 64 * 1024]);
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_is_left() {
+    let routes =
+        Router::new().route("/", get(|| async { Body::new(Pieces(std::iter::repeat_n(PIECE.clone(), 512).map(Ok))) }));
+    let running = serve(routes, "server: {idle-timeout: 60ms}").await;
+    let mut client = connect(&running).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually("the end of the request", async || {
+        let numbers = page(&running, "/metrics").await.text();
+        (numbers.contains("http_server_active_requests 0\n") && numbers.contains("http_server_requests_seconds_count{"))
+            .then_some(())
+    })
+    .await;
+    assert!(client.try_answer("GET").await.is_err(), "it does not get all of it");
     running.stop().await;
 }

@@ -57,7 +57,7 @@ fn routes() -> Router<App> {
     Router::new()
         .route("/", get(|| async { "here" }))
         .route("/echo", post(|body: String| async move { body }))
-        .route("/hangs", get(|| std::future::pending::<()>()))
+        .route("/hangs", get(std::future::pending::<()>))
 }
 
 /// The process, which is killed when this is dropped.
