@@ -21,7 +21,7 @@ use gwanmun_config::{Environment, Span, Spanned};
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::health::{CheckSettings, CollectorsCheck, Health, Process};
 use gwanmun_telemetry::logs;
-use gwanmun_telemetry::metrics::{Family, HttpServer, Runtimes, Source, Value};
+use gwanmun_telemetry::metrics::{Family, HttpServer, Runtimes, Source, Value, process, service_build};
 use gwanmun_telemetry::operators::Operators;
 use gwanmun_telemetry::spec::TelemetrySpec;
 use tokio::runtime::{Builder, Handle};
@@ -205,6 +205,8 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let access_log = AccessLog::open(sink(&spec.telemetry))
         .map_err(|error| StartError::could_not("the access log cannot be opened", error))?;
     numbers.add(lost_lines(&access_log));
+    numbers.add(process(Arc::clone(&clock)));
+    numbers.add(service_build(name.into(), version.into()));
     let exceptions = telemetry.exceptions();
     exceptions.install_hook();
     let runtimes = Runtimes::new();

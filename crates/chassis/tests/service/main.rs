@@ -10,6 +10,7 @@
 mod life;
 mod limits;
 mod management;
+mod numbers;
 mod program;
 mod requests;
 mod scene;
