@@ -237,7 +237,9 @@ mod tests {
 
     /// What was taken over last, and the keys that changed.
     #[derive(Clone, Default)]
-    struct Taken(Arc<Mutex<Option<(Orders, Vec<String>)>>>);
+    struct Taken(Arc<Mutex<Option<Seen>>>);
+
+    type Seen = (Orders, Vec<String>);
 
     impl TakeOver<Orders> for Taken {
         fn check(&mut self, reading: &mut Reading<Orders>) {

@@ -277,5 +277,5 @@ fn the_pages_show_good_configurations() {
             shown += 1;
         }
     }
-    assert!(shown > 3, "the blocks are found");
+    assert!(shown >= 3, "the blocks are found");
 }

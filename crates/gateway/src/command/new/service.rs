@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -24,7 +24,7 @@ const FILES: [(&str, &str); 13] = [
     ("gateway/gateway.yaml", include_str!("service/gateway.yaml.in")),
     ("gateway/keys.yaml", include_str!("service/keys.yaml.in")),
     (DEVELOPER_KEY, "@KEY@"),
-    ("rustfmt.toml", "max_width = 120\n"),
+    ("rustfmt.toml", "max_width = 120\nuse_small_heuristics = \"Max\"\n"),
 ];
 
 /// The key that a developer calls the gateway with; nobody else may read it.
@@ -99,7 +99,7 @@ fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(text.as_bytes())
 }
 
-fn next(folder: &PathBuf, chassis: &Chassis) -> String {
+fn next(folder: &Path, chassis: &Chassis) -> String {
     let folder = folder.display();
     let published = match chassis {
         Chassis::Published => {
