@@ -45,7 +45,7 @@ impl Book {
 
     /// Cancels one of somebody's; nothing where they have none of this number.
     pub(crate) async fn cancel(&self, id: i64, by: &str) -> Result<Option<Order>, sqlx::Error> {
-        let update = "UPDATE orders SET cancelled = TRUE WHERE id = $1 AND placed_by = $2 \
+        let update = "UPDATE orders SET cancelled = 1 WHERE id = $1 AND placed_by = $2 \
                       RETURNING id, placed_by, dish, quantity, cancelled";
         query(update).bind(id).bind(by).fetch_optional(&self.0).await?.map(order).transpose()
     }
@@ -64,6 +64,7 @@ fn order(row: AnyRow) -> Result<Order, sqlx::Error> {
         by: row.try_get(1)?,
         dish: row.try_get(2)?,
         quantity: row.try_get(3)?,
-        cancelled: row.try_get(4)?,
+        // Not every database has booleans.
+        cancelled: row.try_get::<i64, _>(4)? != 0,
     })
 }

@@ -3,7 +3,7 @@ CREATE TABLE orders (
     placed_by TEXT    NOT NULL,
     dish      TEXT    NOT NULL,
     quantity  BIGINT  NOT NULL,
-    cancelled BOOLEAN NOT NULL DEFAULT FALSE
+    cancelled BIGINT  NOT NULL DEFAULT 0
 );
 CREATE INDEX orders_by ON orders (placed_by);
 CREATE INDEX orders_of ON orders (dish);
