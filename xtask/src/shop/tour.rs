@@ -94,7 +94,7 @@ const STOPS: &[Stop] = &[
         word: "secure IPC",
         says: "the kitchen talks to nobody without a certificate of the shop",
         command: "curl -sS --cacert certificates/ca.pem https://{KITCHEN}/tickets 2>&1; curl -si --cacert certificates/ca.pem --cert certificates/orders.pem --key certificates/orders.key https://{KITCHEN}/tickets",
-        shows: &["alert", "401"],
+        shows: &["curl: (", "401"],
         later: false,
     },
     Stop {
