@@ -53,6 +53,8 @@ pub(crate) fn configure(product: Product, setup: &Setup) -> Result<Calls, Failur
     let mut check = Command::new("true");
     if product == Product::Axum {
         run.arg(setup.address.to_string());
+        // It writes none.
+        setup.write("access.log", "")?;
     } else {
         let file = setup.write("application.yaml", &application(setup))?;
         run.arg("--config").arg(&file);
