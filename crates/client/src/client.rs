@@ -9,6 +9,7 @@ mod pool;
 mod send;
 mod sender;
 mod settings;
+mod tasks;
 mod tls;
 mod trace;
 mod watch;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
@@ -13,8 +13,9 @@ use tokio_rustls::TlsConnector;
 
 use crate::call_error::CallError;
 use crate::client::destination::Destination;
-use crate::client::sender::Sender;
+use crate::client::sender::{Sender, Speaks};
 use crate::client::settings::{Protocol, Settings};
+use crate::client::tasks::Tasks;
 use crate::client::tls::HTTP_2;
 
 /// How many of a name's addresses are tried.
@@ -78,32 +79,35 @@ where
     speak(stream, settings.protocol).await
 }
 
-/// Speaks HTTP on `stream`. The task that drives the connection ends with the connection; what goes wrong on it is told to
-/// the call that uses it.
+/// Speaks HTTP on `stream`. The tasks that drive the connection end with it, and with our end of it; what goes wrong on it
+/// is told to the call that uses it.
 async fn speak<T>(stream: T, protocol: Protocol) -> Result<Sender, CallError>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = TokioIo::new(stream);
-    match protocol {
+    let (tasks, spawner) = Tasks::new();
+    let speaks = match protocol {
         Protocol::Http1 => {
             let handshake = http1::Builder::new().max_header_size(HEAD_BYTES).handshake(stream).await;
             let (sender, connection) = handshake.map_err(unspoken)?;
-            tokio::spawn(async move { drop(connection.await) });
-            Ok(Sender::Http1(sender))
+            spawner.spawn(connection);
+            Speaks::Http1(sender)
         }
         Protocol::Http2 => {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
+            let mut builder = http2::Builder::new(spawner.clone());
             let head = u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX);
             builder
                 .max_header_list_size(head)
                 .initial_stream_window_size(WINDOW)
                 .initial_connection_window_size(WINDOW);
             let (sender, connection) = builder.handshake(stream).await.map_err(unspoken)?;
-            tokio::spawn(async move { drop(connection.await) });
-            Ok(Sender::Http2(sender))
+            spawner.spawn(connection);
+            Speaks::Http2(sender)
         }
-    }
+    };
+    drop(spawner);
+    Ok(Sender::new(speaks, tasks.at_rest()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]

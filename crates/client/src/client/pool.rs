@@ -15,6 +15,9 @@ const MOST: usize = 32;
 /// How long a connection may take to come to rest after its answer.
 const REST: Duration = Duration::from_millis(500);
 
+/// Between two looks whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// Connections without a call.
 pub(crate) struct Pool {
     idle: Duration,
@@ -54,7 +57,14 @@ impl Pool {
     pub(crate) fn give_back(self: &Arc<Self>, to: &Destination, mut sender: Sender) {
         let (pool, to) = (Arc::clone(self), to.clone());
         tokio::spawn(async move {
-            if let Ok(Ok(())) = tokio::time::timeout(REST, sender.ready()).await {
+            let rests = async {
+                sender.ready().await?;
+                while !sender.is_ready() {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                hyper::Result::Ok(())
+            };
+            if let Ok(Ok(())) = tokio::time::timeout(REST, rests).await {
                 pool.keep(to, sender);
             }
         });
