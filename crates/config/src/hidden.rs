@@ -7,7 +7,10 @@ use crate::source::{Sources, Span};
 use crate::suggest::did_you_mean;
 
 /// A key with one of these in it has a value that nobody should read.
-const WORDS: [&str; 3] = ["secret", "password", "passphrase"];
+const WORDS: [&str; 4] = ["secret", "password", "passphrase", "dsn"];
+
+/// So has a key that is called so; more are only about one: `token-endpoint`.
+const TOKEN: &str = "token";
 
 /// Fewer letters of a secret in a row may stand in a message by chance.
 const BY_CHANCE: usize = 5;
@@ -110,7 +113,8 @@ fn key_before(before: &str) -> Key<'_> {
 fn is_secret(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
     key.bytes().all(is_key_letter)
-        && (WORDS.iter().any(|word| lower.contains(word))
+        && (lower == TOKEN
+            || WORDS.iter().any(|word| lower.contains(word))
             || did_you_mean(&lower, ["client-secret"].into_iter()).is_some())
 }
 
@@ -190,6 +194,8 @@ mod tests {
             ("client-secret: \"hunter2\nclient-id: gw\n", "client-secret: \"*******\nclient-id: gw\n"),
             ("client-secert: hünter\n", "client-secert: *******\n"),
             ("store: redis://ann:hun/t@er2@redis:6379", "store: redis://ann:*********@redis:6379"),
+            ("a: {dsn: 'https://hunter2@host', evry: 1s}\n", "a: {dsn: '********************', evry: 1s}\n"),
+            ("a: {address: b, token: hunter2}\n", "a: {address: b, token: *******}\n"),
         ] {
             assert_eq!(masked(written), shown, "{written}");
             assert_eq!(masked(written).len(), written.len(), "{written}");
