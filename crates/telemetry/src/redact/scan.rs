@@ -156,7 +156,14 @@ impl Scan<'_> {
             return (!range.is_empty()).then_some(range);
         }
         let lower = name.to_ascii_lowercase();
-        let end = if *separator == b':' && (lower.ends_with("authorization") || lower.ends_with("cookie")) {
+        let is_line = *separator == b':' && (lower.ends_with("authorization") || lower.ends_with("cookie"));
+        // A sentence may go on behind a colon.
+        let may_tell = *separator == b':' && !is_line;
+        if may_tell && self.bytes.get(start) == Some(&b'/') {
+            // A path. Its end is not looked for: it may be far, and another name may stand in it.
+            return None;
+        }
+        let end = if is_line {
             self.end_of(start, |byte| matches!(byte, b'\n' | b'\r'))
         } else {
             self.end_of(start, |byte| {
@@ -164,10 +171,7 @@ impl Scan<'_> {
             })
         };
         let value = self.text.get(start..end).filter(|value| !value.is_empty())?;
-        // A sentence may go on behind a colon.
-        let tells =
-            *separator == b':' && !lower.ends_with("authorization") && !lower.ends_with("cookie") && !looks_made(value);
-        (!tells).then_some(start..end)
+        (!may_tell || looks_made(value)).then_some(start..end)
     }
 
     /// The name that ends in front of `place`, quotes and spaces aside.
