@@ -2,7 +2,7 @@
 //! itself stands on. None of them counts for readiness unless the configuration says so: a gateway without its store or its
 //! collectors serves on, as each feature's `on-store-error` says.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,6 @@ use gwanmun_filters::section::store::SharedStore;
 use gwanmun_proxy::Server;
 use gwanmun_store::OnStoreError;
 use gwanmun_telemetry::health::{Check, CheckSettings, CollectorsCheck, Configured, Health, Outcome, Status, from_fn};
-use gwanmun_telemetry::logs;
 use gwanmun_telemetry::pipeline::Telemetry;
 
 /// The components that are always the same; the configuration may say what they count for.
@@ -31,6 +30,7 @@ pub(crate) struct GatewayHealth {
     in_force_since: RefCell<SystemTime>,
     /// The specification of the store that is looked at.
     store: RefCell<Option<String>>,
+    looks_at_collectors: Cell<bool>,
 }
 
 impl GatewayHealth {
@@ -47,6 +47,7 @@ impl GatewayHealth {
             telemetry,
             in_force_since: RefCell::new(SystemTime::now()),
             store: RefCell::default(),
+            looks_at_collectors: Cell::default(),
         })
     }
 
@@ -92,13 +93,17 @@ impl GatewayHealth {
     }
 
     fn look_at_collectors(&self) {
-        let telemetry = self.telemetry.clone();
-        let collectors = move || telemetry.collectors().into_iter().chain(logs::collector()).collect::<Vec<_>>();
-        if collectors().is_empty() {
+        let are_there = !self.telemetry.collectors().is_empty();
+        if self.looks_at_collectors.replace(are_there) == are_there {
+            // What it has seen of them is remembered: a reload is no success.
+            return;
+        }
+        if !are_there {
             self.health.remove("collectors");
             return;
         }
-        let check = CollectorsCheck::new(collectors, SILENCE, self.outbound.clock());
+        let telemetry = self.telemetry.clone();
+        let check = CollectorsCheck::new(move || telemetry.collectors(), SILENCE, self.outbound.clock());
         self.health.add("collectors", CheckSettings::shown(), check);
     }
 }

@@ -26,12 +26,12 @@ pub struct CollectorsCheck<F> {
 struct Waiting {
     /// What it had taken.
     sent: u64,
-    /// Since when it has taken nothing although something waits.
+    /// Since when it has taken nothing although something waits, or was thrown away.
     since: SystemTime,
 }
 
 impl<F: Fn() -> Vec<Collector> + Send + Sync + 'static> CollectorsCheck<F> {
-    /// A check of what `collectors` gives, for whom something may wait for `silence`.
+    /// A check of what `collectors` gives, who may take nothing of what is there for them for `silence`.
     pub fn new(collectors: F, silence: Duration, clock: Arc<dyn Clock>) -> Self {
         Self { collectors, silence, clock, waiting: Mutex::default() }
     }
@@ -49,9 +49,10 @@ impl<F: Fn() -> Vec<Collector> + Send + Sync + 'static> CollectorsCheck<F> {
                 _ => Waiting { sent: state.sent, since: now },
             };
             let silent = now.duration_since(seen.since).unwrap_or_default();
-            let is_silent = state.queued > 0 && silent >= self.silence;
-            let status = if is_silent { Status::Unknown } else { Status::Up };
-            if state.queued > 0 {
+            // What it refuses does not wait.
+            let is_owed = state.queued > 0 || state.last_failure.is_some();
+            let status = if is_owed && silent >= self.silence { Status::Unknown } else { Status::Up };
+            if is_owed {
                 waiting.insert(key, seen);
             }
             if status == Status::Unknown {
@@ -121,6 +122,28 @@ mod tests {
         assert_eq!(after(29, 1, 9), Status::Up);
         assert_eq!(after(1, 1, 9), Status::Unknown);
         assert_eq!(after(1, 1, 0), Status::Up, "what waited was thrown away");
+    }
+
+    #[test]
+    fn one_that_refuses_everything_is_unknown_although_nothing_waits() {
+        let clock = Arc::new(ManualClock::at(UNIX_EPOCH + Duration::from_secs(1_000_000)));
+        let failure = Some((clock.wall(), "the answer is 500".into()));
+        let state = Arc::new(Mutex::new(CollectorState { last_failure: failure, ..CollectorState::default() }));
+        let shared = Arc::clone(&state);
+        let collectors = move || {
+            let state = shared.lock().unwrap().clone();
+            vec![Collector { signal: "metrics", target: "http://127.0.0.1:4318".into(), state }]
+        };
+        let check = CollectorsCheck::new(collectors, Duration::from_secs(30), Arc::clone(&clock) as Arc<dyn Clock>);
+        assert_eq!(check.look().status, Status::Up, "it may pass");
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(check.look().status, Status::Unknown);
+        state.lock().unwrap().sent = 1;
+        assert_eq!(check.look().status, Status::Up, "it took some");
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(check.look().status, Status::Unknown);
+        *state.lock().unwrap() = CollectorState { sent: 2, ..CollectorState::default() };
+        assert_eq!(check.look().status, Status::Up);
     }
 
     #[test]
