@@ -57,7 +57,7 @@ struct Latest {
 
 impl Ledger {
     pub(super) fn new(signal: &'static str, target: &str, clock: Arc<dyn Clock>, tallies: &Tallies) -> Self {
-        let sent = "What collectors took: spans, log lines, exceptions, pushes of metrics.";
+        let sent = "What collectors took: spans, exceptions, pushes of metrics.";
         let sent = tallies.tally("gwanmun_telemetry_sent_total", sent, &["signal"]);
         let dropped = "What was thrown away on its way to a collector, by why.";
         let dropped = tallies.tally("gwanmun_telemetry_dropped_total", dropped, &["signal", "reason"]);
