@@ -151,6 +151,11 @@ fn value(text: &str, place: Range<usize>) -> Option<Range<usize>> {
             inner.end -= 1;
         }
     }
+    // How a URL begins is known, and stands in messages.
+    let beginning = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| text.get(inner.clone()).is_some_and(|value| value.starts_with(scheme)));
+    inner.start += beginning.map_or(0, str::len);
     (!inner.is_empty() && !is_reference(text.get(inner.clone())?)).then_some(inner)
 }
 
@@ -194,7 +199,7 @@ mod tests {
             ("client-secret: \"hunter2\nclient-id: gw\n", "client-secret: \"*******\nclient-id: gw\n"),
             ("client-secert: hünter\n", "client-secert: *******\n"),
             ("store: redis://ann:hun/t@er2@redis:6379", "store: redis://ann:*********@redis:6379"),
-            ("a: {dsn: 'https://hunter2@host', evry: 1s}\n", "a: {dsn: '********************', evry: 1s}\n"),
+            ("a: {dsn: 'https://hunter2@host', evry: 1s}\n", "a: {dsn: 'https://************', evry: 1s}\n"),
             ("a: {address: b, token: hunter2}\n", "a: {address: b, token: *******}\n"),
         ] {
             assert_eq!(masked(written), shown, "{written}");
