@@ -1,5 +1,7 @@
 //! The same handler on the chassis, for the bench. `mint FOLDER` writes `jwks.json` there and prints a Passport by its key.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the bench reads what it says")]
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::path::Path;

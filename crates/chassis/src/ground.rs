@@ -61,10 +61,24 @@ impl Ground<'_> {
             self.refuse(value.span, "it is not said which file: wanted file:PATH");
             return None;
         };
-        let path = self.resolve(&path, value.span);
+        self.read_at(&path, value.span)
+    }
+
+    /// What is in the file of this path, with or without `file:` before it.
+    fn read_plain(&mut self, value: &Spanned<String>) -> Option<Vec<u8>> {
+        let path = value.strip_prefix("file:").unwrap_or(value);
+        if path.is_empty() {
+            self.refuse(value.span, "it is not said which file: wanted a path");
+            return None;
+        }
+        self.read_at(Path::new(path), value.span)
+    }
+
+    fn read_at(&mut self, path: &Path, span: Span) -> Option<Vec<u8>> {
+        let path = self.resolve(path, span);
         self.files.note(&path);
         let read = read(&path);
-        read.map_err(|error| self.refuse(value.span, format!("cannot read '{}': {error}", path.display()))).ok()
+        read.map_err(|error| self.refuse(span, format!("cannot read '{}': {error}", path.display()))).ok()
     }
 
     /// Whom to trust over `https`, and who we are.
@@ -74,14 +88,14 @@ impl Ground<'_> {
         own: Option<(&Spanned<String>, &Spanned<String>)>,
     ) -> Option<Tls> {
         let authorities = match ca {
-            Some(ca) => Some((self.read(ca)?, ca.span)),
+            Some(ca) => Some((self.read_plain(ca)?, ca.span)),
             None => None,
         };
         let (made, span) = match (own, authorities) {
             (None, None) => return Some(Tls::default()),
             (None, Some((pem, span))) => (Tls::with_authorities(&pem), span),
             (Some((certificate, key)), authorities) => {
-                let (chain, private) = (self.read(certificate), self.read(key));
+                let (chain, private) = (self.read_plain(certificate), self.read_plain(key));
                 let pem = authorities.as_ref().map(|(pem, _)| pem.as_slice());
                 (Tls::with_identity(pem, &chain?, &private?), certificate.span)
             }

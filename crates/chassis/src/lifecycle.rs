@@ -18,11 +18,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gwanmun_client::Outbound;
 use gwanmun_config::{Environment, Span, Spanned};
+use gwanmun_core::Clock;
 use gwanmun_telemetry::access::{AccessLog, Sink};
 use gwanmun_telemetry::health::{CheckSettings, CollectorsCheck, Health, Process};
 use gwanmun_telemetry::logs;
-use gwanmun_telemetry::metrics::{Family, HttpServer, Runtimes, Source, Value, process, service_build};
+use gwanmun_telemetry::metrics::{Family, HttpServer, Runtimes, Source, Value};
 use gwanmun_telemetry::operators::Operators;
+use gwanmun_telemetry::pipeline::Telemetry;
 use gwanmun_telemetry::spec::TelemetrySpec;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
@@ -122,6 +124,8 @@ fn run_until_signal<C: Configuration>(service: Service<C>, start: Start) -> Resu
         complain(&prepared.warnings);
         in_background =
             Some(logs::in_background().map_err(|error| StartError::could_not("the application log", error))?);
+        logs::send_to(&prepared.spec.telemetry.logs, service.name)
+            .map_err(|error| StartError::could_not("telemetry.logs: the file cannot be opened", error))?;
         let mut signals =
             Signals::listen().map_err(|error| StartError::could_not("signals cannot be received", error))?;
         let mut running = tokio::select! {
@@ -205,8 +209,6 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let access_log = AccessLog::open(sink(&spec.telemetry))
         .map_err(|error| StartError::could_not("the access log cannot be opened", error))?;
     numbers.add(lost_lines(&access_log));
-    numbers.add(process(Arc::clone(&clock)));
-    numbers.add(service_build(name.into(), version.into()));
     let exceptions = telemetry.exceptions();
     exceptions.install_hook();
     let runtimes = Runtimes::new();
@@ -215,11 +217,7 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let health = Health::new(Handle::current(), Arc::clone(&clock), exceptions.clone());
     let outbound = Outbound::on(Handle::current(), Arc::clone(&clock), tallies.clone());
     health.follow(configured, &outbound);
-    if !telemetry.collectors().is_empty() {
-        let telemetry = telemetry.clone();
-        let check = CollectorsCheck::new(move || telemetry.collectors(), SILENCE, Arc::clone(&clock));
-        health.add("collectors", CheckSettings::shown(), check);
-    }
+    look_at_collectors(&health, &telemetry, &clock);
     numbers.add({
         let health = health.clone();
         Arc::new(move || health.families())
@@ -257,14 +255,10 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     if let Err(why) = identity.prepare_keys().await {
         tracing::warn!(event = "passport-keys-missing", error = why, "the keys of Passports cannot be had yet");
     }
-    match app.database() {
-        Some(sql) => {
-            let started = sql.start(migrations).await;
-            started.map_err(|error| StartError::could_not("the database", error))?;
-            sql.watch(&health);
-        }
-        None if migrations.is_empty() => {}
-        None => return Err(StartError::could_not("the database", "the configuration has no `database`")),
+    if let Some(sql) = app.database() {
+        let started = sql.start(migrations).await;
+        started.map_err(|error| StartError::could_not("the database", error))?;
+        sql.watch(&health);
     }
     hooks::start(on_start, &app).await?;
 
@@ -298,6 +292,7 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
         clock,
         tallies,
         checks: names,
+        migrations,
         outbound,
         wanted,
     };
@@ -309,6 +304,17 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let delay = time(spec.drain.delay.as_ref(), 0);
     let limit = time(spec.drain.timeout.as_ref(), 30);
     Ok(Running { app, address, management, serving, flushing, on_stop, lines, access_log, delay, limit, lasting })
+}
+
+/// Has it shown how collectors do, where there are any.
+fn look_at_collectors(health: &Health, telemetry: &Telemetry, clock: &Arc<dyn Clock>) {
+    if telemetry.collectors().is_empty() {
+        health.remove("collectors");
+        return;
+    }
+    let telemetry = telemetry.clone();
+    let check = CollectorsCheck::new(move || telemetry.collectors(), SILENCE, Arc::clone(clock));
+    health.add("collectors", CheckSettings::shown(), check);
 }
 
 /// The counter of lines that were lost.

@@ -6,6 +6,7 @@ mod pages;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,6 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use crate::config::Record;
 use crate::lifecycle::StartError;
@@ -31,6 +33,10 @@ use crate::settings::ManagementSpec;
 
 /// Until the head of a request is complete.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Until a connection is asked to end; it has as long again for the answer that it is at. Nobody keeps the port to himself by
+/// asking and not reading.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As many at once are answered.
 const CONNECTIONS: usize = 64;
@@ -109,11 +115,18 @@ async fn accept(listener: TcpListener, shown: Arc<Shown>, shows: Shows) {
                 let shown = Arc::clone(&shown);
                 async move { Ok::<_, Infallible>(answer(&shown, shows, request).await) }
             });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
+            let mut connection = pin!(
+                http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), service)
+            );
+            let mut ended = timeout(CONNECTION_TIMEOUT, connection.as_mut()).await;
+            if ended.is_err() {
+                connection.as_mut().graceful_shutdown();
+                ended = timeout(CONNECTION_TIMEOUT, connection.as_mut()).await;
+            }
+            if let Ok(Err(error)) = ended {
                 tracing::debug!(event = "management-connection-ended", %error, "a management connection ended early");
             }
             drop(permit);

@@ -26,7 +26,7 @@ use gwanmun_telemetry::metrics::HttpServer;
 use gwanmun_telemetry::scope;
 use gwanmun_telemetry::trace::{TraceContext, TraceFormats};
 use gwanmun_telemetry::tracer::Tracer;
-use http::{Request, Version, header};
+use http::{HeaderValue, Request, Version, header};
 use hyper::body::{Body as _, Incoming};
 use tower::Service;
 
@@ -89,7 +89,7 @@ impl Observe {
             bytes_out: 0,
             active: Some(self.requests.begin()),
             observe: Arc::clone(&self),
-            _in_flight: in_flight,
+            in_flight,
         };
         if let Some(problem) = self.refused(&request, deadline) {
             return within(trace, deadline, || record.answered(problem.into_response()));
@@ -125,6 +125,19 @@ impl Observe {
         // RFC 9112 section 3.2.
         if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {
             return Some(Fault::new(Code::MalformedRequest, "wanted one field Host").into());
+        }
+        let (authority, host) = (request.uri().authority(), request.headers().get(header::HOST));
+        if let (Some(authority), Some(host)) = (authority, host)
+            && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+        {
+            return Some(Fault::new(Code::MalformedRequest, "the target and the field Host name two hosts").into());
+        }
+        // Other codings would still be on the body (RFC 9112 section 6.1).
+        let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+        let is_strange = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if codings.next().is_some_and(is_strange) || codings.next().is_some() {
+            let fault = Fault::new(Code::UnsupportedCoding, "wanted 'chunked', once and alone");
+            return Some(Problem::from(fault).field(header::CONNECTION, HeaderValue::from_static("close")));
         }
         if deadline.is_some_and(Deadline::has_passed) {
             return Some(Problem::deadline_exceeded("deadline-passed"));

@@ -28,14 +28,17 @@ use crate::outgoing::CallFailed;
 /// assert_eq!(problem.status(), StatusCode::CONFLICT);
 /// ```
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     status: StatusCode,
     title: Cow<'static, str>,
     detail: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
     challenge: Option<Box<str>>,
     fields: Vec<(HeaderName, HeaderValue)>,
-    said: Box<Said>,
+    said: Said,
 }
 
 /// What log and metrics are told of a problem; travels beside the answer.
@@ -56,8 +59,9 @@ pub(crate) struct Said {
 impl Problem {
     /// An answer that says what is wrong, in words of business code, the same for every occurrence.
     pub fn new(status: StatusCode, title: impl Into<Cow<'static, str>>) -> Self {
-        let (retry_after, challenge, fields) = (None, None, Vec::new());
-        Self { status, title: title.into(), detail: None, retry_after, challenge, fields, said: Box::default() }
+        let (detail, retry_after, challenge) = (None, None, None);
+        let (fields, said) = (Vec::new(), Said::default());
+        Self(Box::new(Inner { status, title: title.into(), detail, retry_after, challenge, fields, said }))
     }
 
     /// The service failed: a 500 that does not say why. `error` with its causes goes to the log and to the exceptions. For
@@ -70,7 +74,7 @@ impl Problem {
 
     fn failed(detail: String, exception: Exception) -> Self {
         let mut problem = Self::internal_because(detail);
-        problem.said.exception = Some(Box::new(exception));
+        problem.0.said.exception = Some(Box::new(exception));
         problem
     }
 
@@ -82,7 +86,7 @@ impl Problem {
     /// A handler panicked, and said so.
     pub(crate) fn panicked(said: String) -> Self {
         let mut problem = Self::internal_because(said);
-        problem.said.reason = Some("panic");
+        problem.0.said.reason = Some("panic");
         problem
     }
 
@@ -103,43 +107,44 @@ impl Problem {
     /// Keeps words for the log.
     #[must_use]
     pub(crate) fn hiding(mut self, words: Option<String>) -> Self {
-        self.said.detail = words.map(Cow::Owned).or(self.said.detail);
+        if let Some(words) = words {
+            self.0.said.detail = Some(Cow::Owned(words));
+        }
         self
     }
 
     /// The answer did not come before its deadline.
     pub(crate) fn deadline_exceeded(reason: &'static str) -> Self {
-        let said = Said { code: Some("deadline-exceeded"), reason: Some(reason), is_failure: true, ..Said::default() };
-        Self {
-            said: Box::new(said),
-            ..Self::new(StatusCode::GATEWAY_TIMEOUT, "there was not enough time for an answer")
-        }
+        let mut problem = Self::new(StatusCode::GATEWAY_TIMEOUT, "there was not enough time for an answer");
+        problem.0.said =
+            Said { code: Some("deadline-exceeded"), reason: Some(reason), is_failure: true, ..Said::default() };
+        problem
     }
 
     /// Says more about this one occurrence, to whoever asked.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// Says when to come back (`Retry-After`, RFC 9110 section 10.2.3).
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.0.retry_after = Some(wait);
         self
     }
 
     /// Says more in a field of the answer.
     #[must_use]
     pub fn field(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.fields.push((name, value));
+        self.0.fields.push((name, value));
         self
     }
 
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     fn of_fault(fault: &Fault) -> Self {
@@ -151,25 +156,26 @@ impl Problem {
             is_failure: code.blame() != Blame::Client,
             exception: None,
         };
-        Self {
+        Self(Box::new(Inner {
             status: code.status(),
             title: Cow::Borrowed(title(code)),
             detail: None,
             retry_after: fault.retry_after(),
             challenge: fault.challenge().map(Box::from),
             fields: fault.fields().to_vec(),
-            said: Box::new(said),
-        }
+            said,
+        }))
     }
 
     fn document(&self) -> String {
-        let mut document = json!({ "title": self.title, "status": self.status.as_u16() });
+        let Inner { status, title, detail, said, .. } = &*self.0;
+        let mut document = json!({ "title": title, "status": status.as_u16() });
         if let Value::Object(fields) = &mut document {
             // `about:blank`, which is to say that the status is the type, needs not be said (RFC 9457 section 4.2.1).
-            if let Some(code) = self.said.code {
+            if let Some(code) = said.code {
                 fields.insert("type".to_owned(), format!("urn:gwanmun:fault:{code}").into());
             }
-            if let Some(detail) = &self.detail {
+            if let Some(detail) = detail {
                 fields.insert("detail".to_owned(), Value::from(detail.as_ref()));
             }
             if let Some(trace) = scope::current() {
@@ -230,19 +236,20 @@ const fn title(code: Code) -> &'static str {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.document()));
-        *response.status_mut() = self.status;
+        let Inner { status, retry_after, challenge, fields, said, .. } = *self.0;
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
-        if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
+        if let Some(challenge) = challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        for (name, value) in self.fields {
+        for (name, value) in fields {
             headers.append(name, value);
         }
-        response.extensions_mut().insert(*self.said);
+        response.extensions_mut().insert(said);
         response
     }
 }
@@ -266,7 +273,7 @@ mod tests {
 
     fn said(problem: Problem) -> (u16, Value, Said) {
         let (status, document) = (problem.status().as_u16(), serde_json::from_str(&problem.document()).unwrap());
-        (status, document, *problem.said)
+        (status, document, problem.0.said)
     }
 
     #[test]

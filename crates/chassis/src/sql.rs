@@ -1,7 +1,8 @@
 //! A database by one setting: SQLite or PostgreSQL behind one pool, its migrations at the start, its check for `/health`,
 //! its numbers. A database that is gone costs a request the time to wait for a connection, and then it is a 503.
 //!
-//! One code for both: placeholders are `$1`, `$2`; values are numbers, texts, booleans and bytes.
+//! One code for both: placeholders are `$1`, `$2`; values are numbers, texts and bytes. Booleans are for
+//! PostgreSQL alone: SQLite has none.
 
 mod check;
 mod migration;
@@ -272,5 +273,6 @@ impl fmt::Display for NoDatabase {
 
 impl std::error::Error for NoDatabase {}
 
-#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+#[cfg(test)]
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod tests;

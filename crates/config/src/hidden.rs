@@ -3,14 +3,15 @@
 
 use std::ops::Range;
 
+use crate::masked::{bare, query_secrets};
 use crate::source::{Sources, Span};
 use crate::suggest::did_you_mean;
 
 /// A key with one of these in it has a value that nobody should read.
 const WORDS: [&str; 4] = ["secret", "password", "passphrase", "dsn"];
 
-/// So has a key that is called so; more are only about one: `token-endpoint`.
-const TOKEN: &str = "token";
+/// So has one that ends in one of these: `management.token`, but not `token-endpoint`.
+const ENDS: [&str; 4] = ["token", "dsn", "privatekey", "passwd"];
 
 /// Fewer letters of a secret in a row may stand in a message by chance.
 const BY_CHANCE: usize = 5;
@@ -111,11 +112,11 @@ fn key_before(before: &str) -> Key<'_> {
 }
 
 fn is_secret(key: &str) -> bool {
-    let lower = key.to_ascii_lowercase();
+    let bare = bare(key);
     key.bytes().all(is_key_letter)
-        && (lower == TOKEN
-            || WORDS.iter().any(|word| lower.contains(word))
-            || did_you_mean(&lower, ["client-secret"].into_iter()).is_some())
+        && (WORDS.iter().any(|word| bare.contains(word))
+            || ENDS.iter().any(|word| bare.ends_with(word))
+            || did_you_mean(&key.to_ascii_lowercase(), ["client-secret"].into_iter()).is_some())
 }
 
 fn is_key_letter(byte: u8) -> bool {
@@ -165,16 +166,23 @@ fn is_reference(value: &str) -> bool {
     name.is_some_and(|name| !name.contains(['$', '}']) && !name.contains(":-"))
 }
 
-/// Passwords before the `@` of URLs; they may have any character in them.
+/// Passwords before the `@` of URLs, which may have any character in them, and those of their queries.
 fn passwords(line: &str) -> impl Iterator<Item = Range<usize>> {
-    line.match_indices("://").filter_map(move |(at, mark)| {
+    line.match_indices("://").flat_map(move |(at, mark)| {
         let from = at + mark.len();
-        let rest = line.get(from..)?;
-        let url = rest.split([' ', '\t', '"', '\'', '\n', '\r']).next()?;
-        let user = url.get(..url.rfind('@')?)?;
-        let password = user.get(user.find(':')? + 1..)?;
-        (!password.is_empty() && !is_reference(password)).then(|| from + user.len() - password.len()..from + user.len())
+        let rest = line.get(from..).unwrap_or("");
+        let url = rest.split([' ', '\t', '"', '\'', '\n', '\r']).next().unwrap_or("");
+        let in_front = before_host(url).into_iter();
+        let in_query =
+            query_secrets(url).into_iter().filter(|place| !is_reference(url.get(place.clone()).unwrap_or("")));
+        in_front.chain(in_query).map(move |place| from + place.start..from + place.end)
     })
+}
+
+fn before_host(url: &str) -> Option<Range<usize>> {
+    let user = url.get(..url.rfind('@')?)?;
+    let password = user.get(user.find(':')? + 1..)?;
+    (!password.is_empty() && !is_reference(password)).then(|| user.len() - password.len()..user.len())
 }
 
 #[cfg(test)]
@@ -198,6 +206,10 @@ mod tests {
             ("- password:\n    hunter2\n  b: 1\n", "- password:\n    *******\n  b: 1\n"),
             ("client-secret: \"hunter2\nclient-id: gw\n", "client-secret: \"*******\nclient-id: gw\n"),
             ("client-secert: hünter\n", "client-secert: *******\n"),
+            ("management: {token: [hunter2]}\n", "management: {token: ********]}\n"),
+            ("  dsn: https://hunter2@sentry/x\n", "  dsn: *************************\n"),
+            ("privateKey: hunter2\n", "privateKey: *******\n"),
+            ("url: 'postgres://h/d?password=hunter2&a=1'", "url: 'postgres://h/d?password=*******&a=1'"),
             ("store: redis://ann:hun/t@er2@redis:6379", "store: redis://ann:*********@redis:6379"),
             ("a: {dsn: 'https://hunter2@host', evry: 1s}\n", "a: {dsn: 'https://************', evry: 1s}\n"),
             ("a: {address: b, token: hunter2}\n", "a: {address: b, token: *******}\n"),

@@ -1,14 +1,22 @@
 //! A document as operators may see it: what came from the environment or a file named by `${file:…}`, what stands under a key
-//! that is called a secret, and users and passwords in URLs are masked.
+//! that is called a secret, and users, passwords and secrets of the query in URLs are masked.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::node::{Node, Resolved, Scalar, Value};
 
-/// Words in a key that say its value is a secret.
-const SECRET_WORDS: [&str; 7] = ["secret", "password", "token", "dsn", "credential", "passphrase", "private-key"];
+/// Words in a key, without what divides words and without capitals, that say its value is a secret.
+const SECRET_WORDS: [&str; 8] =
+    ["secret", "password", "passwd", "token", "dsn", "credential", "passphrase", "privatekey"];
+
+/// Ends of a key that say the same. `api-keys` may be a whole section.
+const SECRET_ENDS: [&str; 2] = ["apikey", "accesskey"];
+
+/// Fields of HTTP whose values are secrets. `authorization` may be a whole section too.
+const SECRET_FIELDS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "txn-token"];
 
 /// What stands in the place of a secret.
 const MASK: &str = "***";
@@ -56,7 +64,9 @@ impl<'n> Masked<'n> {
 
     /// What stands under `key`: secret, where the key says so.
     pub fn under(self, key: &str, node: &'n Node) -> Self {
-        let secret = self.trust == Trust::Secret || is_secret(key);
+        let is_field = || SECRET_FIELDS.iter().any(|name| key.eq_ignore_ascii_case(name));
+        let is_value = matches!(node.value, Value::Scalar(_));
+        let secret = self.trust == Trust::Secret || is_secret(key) || (is_value && is_field());
         Self { node, trust: if secret { Trust::Secret } else { Trust::Plain }, state: self.state }
     }
 
@@ -73,18 +83,53 @@ impl<'n> Masked<'n> {
 
 /// Whether what stands under `key` is called a secret.
 pub fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase().replace('_', "-");
-    SECRET_WORDS.iter().any(|word| key.contains(word))
+    let key = bare(key);
+    SECRET_WORDS.iter().any(|word| key.contains(word)) || SECRET_ENDS.iter().any(|end| key.ends_with(end))
 }
 
-/// `text`, where it is a URL without the user and the password in it.
+/// `apikey` for `API_KEY`, `api-key`, `api.key` and `apiKey`.
+pub(crate) fn bare(key: &str) -> String {
+    key.chars().filter(|letter| !matches!(letter, '-' | '_' | '.')).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// `text`, where it is a URL without the user and the password in it, and without what its query calls a secret.
 pub fn without_user(text: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
     // A password may have any character in it.
-    match rest.rfind('@').and_then(|place| rest.get(place..)) {
-        Some(behind) => Cow::Owned(format!("{scheme}://{MASK}{behind}")),
-        None => Cow::Borrowed(text),
+    let (user, behind) = match rest.rfind('@').and_then(|place| rest.get(place..)) {
+        Some(behind) => (MASK, behind),
+        None => ("", rest),
+    };
+    let secrets = query_secrets(behind);
+    if user.is_empty() && secrets.is_empty() {
+        return Cow::Borrowed(text);
     }
+    let mut shown = format!("{scheme}://{user}");
+    let mut from = 0;
+    for secret in secrets {
+        shown.push_str(behind.get(from..secret.start).unwrap_or_default());
+        shown.push_str(MASK);
+        from = secret.end;
+    }
+    shown.push_str(behind.get(from..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
+/// Where the query of a URL has the value of what is called a secret: `?password=…`.
+pub(crate) fn query_secrets(url: &str) -> Vec<Range<usize>> {
+    let Some(mut at) = url.find('?') else { return Vec::new() };
+    let mut places = Vec::new();
+    for part in url.get(at + 1..).unwrap_or_default().split('&') {
+        at += 1;
+        if let Some((name, value)) = part.split_once('=')
+            && is_secret(name)
+            && !value.is_empty()
+        {
+            places.push(at + part.len() - value.len()..at + part.len());
+        }
+        at += part.len();
+    }
+    places
 }
 
 impl Serialize for Masked<'_> {
@@ -147,6 +192,11 @@ mod tests {
             ("redis-cluster://:x@a:1,b:2", "redis-cluster://***@a:1,b:2"),
             ("http://127.0.0.1:9001/x", "http://127.0.0.1:9001/x"),
             ("ann@corp", "ann@corp"),
+            (
+                "postgres://h/db?user=ann&password=s3&sslmode=require",
+                "postgres://h/db?user=ann&password=***&sslmode=require",
+            ),
+            ("http://ann:x@h/?page=1&token=y", "http://***@h/?page=1&token=***"),
         ] {
             assert_eq!(without_user(written), shown);
         }
@@ -154,12 +204,37 @@ mod tests {
 
     #[test]
     fn keys_say_what_is_secret_in_any_spelling() {
-        for key in ["password", "DB_PASSWORD", "client-secret", "api-token", "dsn", "private_key", "credentials"] {
+        for key in [
+            "password",
+            "DB_PASSWORD",
+            "passwd",
+            "client-secret",
+            "api-token",
+            "dsn",
+            "private_key",
+            "privateKey",
+            "api-key",
+            "apiKey",
+            "credentials",
+            "MAPS_API_KEY",
+            "s3-access-key",
+        ] {
             assert!(is_secret(key), "{key}");
         }
-        for key in ["key", "url", "issuer", "max-items"] {
+        for key in ["key", "url", "issuer", "max-items", "api-keys"] {
             assert!(!is_secret(key), "{key}");
         }
+    }
+
+    #[test]
+    fn what_a_field_of_http_carries_is_not_shown_and_a_section_of_its_name_is() {
+        let file = "headers: {Authorization: 'Bearer x', Cookie: y, Accept: z}\nauthorization: {audit: denied}";
+        let (environment, rules) = (crate::Environment::default(), crate::MergeRules::default());
+        let loaded = crate::load_texts(&[("a.yaml".to_owned(), file.to_owned())], &environment, &rules);
+        assert_eq!(
+            serde_json::to_string(&Masked::of(&loaded.document)).unwrap(),
+            r#"{"headers":{"Authorization":"***","Cookie":"***","Accept":"z"},"authorization":{"audit":"denied"}}"#
+        );
     }
 
     #[test]

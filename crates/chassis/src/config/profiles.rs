@@ -7,6 +7,9 @@ use super::start::Start;
 /// The variable that names profiles.
 const VARIABLE: &str = "GWANMUN_PROFILE";
 
+/// What many are used to, and a slip; they are not read, which is said.
+const OTHER_VARIABLES: [&str; 2] = ["GWANMUN_PROFILES", "SPRING_PROFILES_ACTIVE"];
+
 /// The key that names profiles, in files that are no profile's.
 pub(super) const KEY: &str = "profiles";
 
@@ -18,6 +21,7 @@ pub(super) fn active(start: &Start, layers: &mut Layers) -> Vec<Profile> {
     if let Some(pinned) = &start.pinned {
         return pinned.iter().cloned().map(Profile::from).collect();
     }
+    warn_about_others(start, layers);
     let said = match (&start.profiles, start.environment().variable(VARIABLE)) {
         (Some(names), _) => named(names, "command line", &format!("--profile={names}"), layers),
         (None, Some(names)) if !names.trim().is_empty() => {
@@ -49,6 +53,14 @@ pub(super) fn refuse_in_others(files: usize, layers: &mut Layers) {
     for span in late {
         let hint = format!("write them in application.yaml, or start with --profile or {VARIABLE}");
         layers.push(Diagnostic::error("profiles are chosen before this is read", span).with_hint(hint));
+    }
+}
+
+fn warn_about_others(start: &Start, layers: &mut Layers) {
+    for name in OTHER_VARIABLES.into_iter().filter(|name| start.environment().variable(name).is_some()) {
+        let source = layers.source(&format!("environment {name}"), "***");
+        let mistake = Diagnostic::warning(format!("{name} is not read"), Span { source, start: 0, end: 3 });
+        layers.push(mistake.with_hint(format!("profiles are named by {VARIABLE}")));
     }
 }
 

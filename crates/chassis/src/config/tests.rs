@@ -209,6 +209,14 @@ fn files_of_other_kinds_are_not_read_silently() {
 }
 
 #[test]
+fn variables_that_name_profiles_elsewhere_are_not_ignored_silently() {
+    let settings = settled(&[], &[("SPRING_PROFILES_ACTIVE", "prod"), ("GWANMUN_PROFILES", "prod")], &[]);
+    for words in ["SPRING_PROFILES_ACTIVE is not read", "GWANMUN_PROFILES is not read", "named by GWANMUN_PROFILE"] {
+        assert!(settings.warnings.contains(words), "{}", settings.warnings);
+    }
+}
+
+#[test]
 fn a_service_with_the_name_of_a_common_key_does_not_start() {
     let folder = folder(&[]);
     let ended = read::<Orders>("server", &start(folder.path(), &[], &[])).err().unwrap();

@@ -14,7 +14,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::caller::Caller;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, otherwise};
 use super::proof;
 use crate::ground::{Ground, path_of};
 
@@ -229,10 +229,18 @@ impl Authorization {
             route: asked.route(),
             time: now,
         };
-        let fits =
-            |rule: &&Rule| rule.is_about(method) && (rule.pattern.is_for(path) || rule.pattern.is_for(asked.route()));
-        match decide(self.routes.iter().filter(fits), caller, &action) {
-            None if self.unlisted == Unlisted::Deny && caller.principal().is_some() => {
+        // Who may not GET may not ask for the head of it either: the same handler answers.
+        let is_about = |rule: &Rule| rule.is_about(method) || (method == "HEAD" && rule.is_about("GET"));
+        let names = |rule: &Rule| rule.pattern.is_for(path) || rule.pattern.is_for(asked.route());
+        let other = otherwise(path);
+        let reads = |rule: &Rule| other.as_ref().is_some_and(|path| rule.pattern.is_for(path));
+        let fits = |rule: &&Rule| is_about(rule) && (names(rule) || reads(rule));
+        let decided = decide(self.routes.iter().filter(fits), caller, &action);
+        // What is named only by who reads the path otherwise can be refused by that, not let in.
+        let is_listed = || self.routes.iter().any(|rule| is_about(rule) && names(rule));
+        match decided {
+            Some(Decided { outcome: Err(_), .. }) => decided,
+            _ if self.unlisted == Unlisted::Deny && caller.principal().is_some() && !is_listed() => {
                 Some(Decided::refused("unlisted", "no rule is about this route", Reason::NotInAcl))
             }
             decided => decided,

@@ -74,6 +74,25 @@ impl Pattern {
     }
 }
 
+/// `path` for who takes an escaped slash for a slash, leaves out empty segments and follows dots, as a handler does that
+/// opens a file of that name; nothing where that reads no other path.
+pub(super) fn otherwise(path: &str) -> Option<String> {
+    if !path.contains(['%', '\\']) && !path.contains("//") && !path.contains("/.") {
+        return None;
+    }
+    let decoded = decoded(path);
+    let decoded = String::from_utf8_lossy(&decoded);
+    let mut segments = Vec::new();
+    for segment in decoded.split(['/', '\\']) {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    Some(format!("/{}", segments.join("/")))
+}
+
 fn is_same(literal: &str, segment: &str) -> bool {
     literal == segment || (segment.contains('%') && decoded(segment) == literal.as_bytes())
 }
@@ -162,6 +181,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_path_may_be_read_otherwise() {
+        for path in ["/", "/a", "/a/b", "/a/", "/a.b/c", ""] {
+            assert_eq!(otherwise(path), None, "{path}");
+        }
+        for (path, read) in [
+            ("/a%2Fb", "/a/b"),
+            ("/a//b/", "/a/b"),
+            ("/a/./b", "/a/b"),
+            ("/x/../a/%2e%2E/a%5cb", "/a/b"),
+            ("/../../a", "/a"),
+            ("/a\\b", "/a/b"),
+            ("/%ff/%zz", "/\u{fffd}/%zz"),
+        ] {
+            assert_eq!(otherwise(path).as_deref(), Some(read), "{path}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_literal_path_is_for_itself_however_it_is_escaped(path in "(/[a-z0-9._-]{1,5}){1,4}", mask in any::<u64>()) {
@@ -181,6 +218,7 @@ mod tests {
             if let Ok(pattern) = Pattern::parse(&pattern) {
                 let _ = pattern.is_for(&path);
             }
+            let _ = otherwise(&path);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::outgoing::Told;
 use crate::server::{Limits, Tls};
 use crate::service::Service;
 use crate::settings::ServiceSpec;
-use crate::sql::Database;
+use crate::sql::{Database, Migration};
 
 /// A configuration that can be started.
 pub(super) struct Prepared<C> {
@@ -70,7 +70,7 @@ pub(super) fn prepare<C>(
     purpose: Purpose,
 ) -> Result<Prepared<C>, StartError> {
     let Looked { limits, tls, health } = look_at(&mut reading, &checks_of(service));
-    let database = database(&mut reading);
+    let database = database(&mut reading, service.migrations);
     let may_tell = purpose == Purpose::Run && !reading.diagnostics.has_errors();
     let environment = reading.profiles().first().map(|profile| Arc::from(profile.as_str()));
     let spec = &reading.spec;
@@ -117,10 +117,17 @@ pub(super) fn look_at<C>(reading: &mut Reading<C>, checks: &[String]) -> Looked 
     Looked { limits, tls, health }
 }
 
-/// The database, if there is to be one.
-pub(super) fn database<C>(reading: &mut Reading<C>) -> Option<Database> {
-    let spec = reading.spec.database.as_ref()?;
-    Database::of(spec, &mut reading.diagnostics)
+/// The database, if there is to be one: there must be, where something brings it up to date.
+pub(super) fn database<C>(reading: &mut Reading<C>, migrations: &[Migration]) -> Option<Database> {
+    if let Some(spec) = &reading.spec.database {
+        return Database::of(spec, &mut reading.diagnostics);
+    }
+    // It may well be in what could not be read.
+    if !migrations.is_empty() && !reading.diagnostics.has_errors() {
+        let mistake = Diagnostic::error("this service has migrations, and no 'database' that they are for", None);
+        reading.diagnostics.push(mistake.with_hint("write 'database:' and its 'url' below it"));
+    }
+    None
 }
 
 impl Foundation {

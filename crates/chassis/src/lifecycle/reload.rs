@@ -17,6 +17,7 @@ use crate::identity::{Identity, Rules};
 use crate::observe::Observe;
 use crate::server::Tls;
 use crate::settings::ServiceSpec;
+use crate::sql::Migration;
 
 /// Gives a service that runs another configuration.
 pub(super) struct Reconfigure<C> {
@@ -27,6 +28,8 @@ pub(super) struct Reconfigure<C> {
     pub(super) tallies: Tallies,
     /// The names of checks that the service brings.
     pub(super) checks: Vec<String>,
+    /// What the database, which has to be there then, is brought up to date with.
+    pub(super) migrations: &'static [Migration],
     /// Where checks of the configuration call.
     pub(super) outbound: Outbound,
     /// Of the configuration that was looked at last.
@@ -45,7 +48,7 @@ impl<C: Configuration> TakeOver<C> for Reconfigure<C> {
     fn check(&mut self, reading: &mut Reading<C>) {
         let Looked { tls, health, .. } = prepare::look_at(reading, &self.checks);
         // Another one waits for the next start; what is wrong with it is told now.
-        let _ = prepare::database(reading);
+        let _ = prepare::database(reading, self.migrations);
         let Reading { spec, diagnostics, sources, files, .. } = reading;
         let (clock, tallies, runtime) = (&self.clock, &self.tallies, &Handle::current());
         let mut ground = Ground { clock, tallies, runtime, sources, files, diagnostics };
@@ -65,6 +68,10 @@ impl<C: Configuration> TakeOver<C> for Reconfigure<C> {
         }
         self.app.health().follow(health, &self.outbound);
         self.app.telemetry().reload(&spec.telemetry);
+        if let Err(error) = logs::send_to(&spec.telemetry.logs, self.app.name()) {
+            tracing::error!(event = "log-output-kept", %error, "the application log goes where it went before");
+        }
+        super::look_at_collectors(self.app.health(), self.app.telemetry(), &self.clock);
         self.app.adopt(own);
     }
 }

@@ -34,6 +34,7 @@ impl http_body::Body for AnswerBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Self { body, record } = &mut *self;
+        record.in_flight.taken();
         let polled = {
             let (_scope, body) = (record.scope(), Pin::new(body));
             record.exceptions().catch(|| body.poll_frame(context))
@@ -43,6 +44,9 @@ impl http_body::Body for AnswerBody {
             // The body is dropped, not asked again.
             Err(panicked) => return Poll::Ready(Some(Err(record.broke_off(panicked).into()))),
         };
+        if polled.is_ready() {
+            record.in_flight.offered();
+        }
         polled.map(|frame| {
             Some(match frame? {
                 Ok(frame) => {

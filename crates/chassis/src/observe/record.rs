@@ -51,7 +51,7 @@ pub(super) struct Record {
     /// Until the end.
     pub(super) active: Option<ActiveRequest>,
     pub(super) observe: Arc<Observe>,
-    pub(super) _in_flight: InFlight,
+    pub(super) in_flight: InFlight,
 }
 
 impl Record {
@@ -67,6 +67,7 @@ impl Record {
     /// There is an answer: the record stays with its body.
     pub(super) fn answered(mut self, mut response: Response) -> Answer {
         self.status = Some(response.status().as_u16());
+        self.in_flight.offered();
         self.said = response.extensions_mut().remove();
         if let Some(exception) = self.said.as_mut().and_then(|said| said.exception.take()) {
             self.observe.exceptions.capture(exception.during(self.name()));

@@ -93,11 +93,11 @@ pub struct BreakerSpec {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ClientTlsSpec {
-    /// `file:PATH` of the authorities (PEM) that are trusted, in place of the platform's.
+    /// A PEM file with the authorities that are trusted, in place of the platform's.
     pub ca: Option<Spanned<String>>,
-    /// `file:PATH` of our certificate and its chain (PEM), where the other side wants one.
+    /// A PEM file with our certificate and its chain, where the other side wants one.
     pub certificate: Option<Spanned<String>>,
-    /// `file:PATH` of its private key.
+    /// A PEM file with its private key.
     pub key: Option<Spanned<String>>,
 }
 

@@ -1,5 +1,5 @@
-//! What a connection does: whether it has requests in flight, since when it has none, and since when a head is on its
-//! way. Written by those who read and answer, read by the timer of the connection.
+//! What a connection does: whether it has requests in flight, since when it has none, since when a head is on its way, and
+//! whether the client takes its answers. Written by those who read and answer, read by the timer of the connection.
 
 use std::io;
 use std::sync::Arc;
@@ -17,6 +17,10 @@ pub(super) struct Activity(Arc<State>);
 struct State {
     began: Instant,
     in_flight: AtomicUsize,
+    /// Requests in flight that wait for us and not for the client: without an answer yet, or without more of it.
+    waiting: AtomicUsize,
+    /// When something was last offered to the client or written, nanoseconds from `began`.
+    moved_at: AtomicU64,
     /// Since when there are none, nanoseconds from `began`.
     idle_since: AtomicU64,
     /// Since when a head is on its way, nanoseconds from `began`; 0 is not.
@@ -29,7 +33,10 @@ struct State {
 
 /// A request in flight, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight(Activity);
+pub(crate) struct InFlight {
+    activity: Activity,
+    is_waiting: bool,
+}
 
 impl Activity {
     /// A connection that begins at `now` and has to send a head.
@@ -37,6 +44,8 @@ impl Activity {
         Self(Arc::new(State {
             began: now,
             in_flight: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            moved_at: AtomicU64::new(0),
             idle_since: AtomicU64::new(0),
             head_since: AtomicU64::new(1),
             stalled_since: AtomicU64::new(0),
@@ -57,9 +66,13 @@ impl Activity {
 
     /// The client did, or did not, take what is written.
     pub(super) fn wrote(&self, outcome: &Poll<io::Result<usize>>) {
-        if outcome.is_ready() && self.0.in_flight.load(Ordering::Relaxed) == 0 {
-            // The end of an answer that is there in whole is still on its way.
-            self.0.idle_since.store(self.nanos(Instant::now()), Ordering::Relaxed);
+        if outcome.is_ready() {
+            let now = self.nanos(Instant::now());
+            self.0.moved_at.store(now, Ordering::Relaxed);
+            if self.0.in_flight.load(Ordering::Relaxed) == 0 {
+                // The end of an answer that is there in whole is still on its way.
+                self.0.idle_since.store(now, Ordering::Relaxed);
+            }
         }
         let stalled = &self.0.stalled_since;
         match outcome {
@@ -77,8 +90,9 @@ impl Activity {
             self.0.is_http2.store(true, Ordering::Relaxed);
         }
         self.0.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
         self.0.head_since.store(0, Ordering::Relaxed);
-        InFlight(self.clone())
+        InFlight { activity: self.clone(), is_waiting: true }
     }
 
     /// When the connection has to be looked at next, and whether it has used up its time.
@@ -88,6 +102,12 @@ impl Activity {
             return Due::Stalled;
         }
         if self.0.in_flight.load(Ordering::Relaxed) > 0 {
+            let waits_for_us = self.0.waiting.load(Ordering::Acquire) > 0;
+            let moved_at = self.0.moved_at.load(Ordering::Relaxed);
+            // A window of HTTP/2 that stays shut is not seen in what is written.
+            if !waits_for_us && self.nanos(now).saturating_sub(moved_at) >= nanos(idle_timeout) {
+                return Due::Stalled;
+            }
             return Due::In(header_timeout.min(idle_timeout));
         }
         let head_since = self.0.head_since.load(Ordering::Relaxed);
@@ -126,11 +146,30 @@ pub(super) enum Due {
     Stalled,
 }
 
+impl InFlight {
+    /// The answer, or a piece of it, is there: the client is to take it.
+    pub(crate) fn offered(&mut self) {
+        if std::mem::take(&mut self.is_waiting) {
+            let state = &self.activity.0;
+            state.moved_at.store(self.activity.nanos(Instant::now()), Ordering::Relaxed);
+            state.waiting.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// The client has taken what there was.
+    pub(crate) fn taken(&mut self) {
+        if !std::mem::replace(&mut self.is_waiting, true) {
+            self.activity.0.waiting.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let state = &self.0.0;
+        self.offered();
+        let state = &self.activity.0;
         if state.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
-            state.idle_since.store(self.0.nanos(Instant::now()), Ordering::Relaxed);
+            state.idle_since.store(self.activity.nanos(Instant::now()), Ordering::Relaxed);
         }
     }
 }
@@ -178,6 +217,22 @@ mod tests {
         assert_eq!(due(&activity, 76), Due::Stalled);
         activity.wrote(&Poll::Ready(Ok(1)));
         assert_eq!(due(&activity, 76), Due::In(HEADER));
+    }
+
+    #[test]
+    fn a_client_has_to_take_what_is_offered() {
+        let activity = Activity::begin(Instant::now());
+        let (mut request, mut other) = (activity.request(Version::HTTP_2), activity.request(Version::HTTP_2));
+        request.offered();
+        assert_eq!(due(&activity, 1000), Due::In(HEADER), "the other waits for us");
+        other.offered();
+        assert_eq!((due(&activity, 70), due(&activity, 76)), (Due::In(HEADER), Due::Stalled));
+        request.taken();
+        assert_eq!(due(&activity, 1000), Due::In(HEADER));
+        drop(request);
+        assert_eq!(due(&activity, 76), Due::Stalled);
+        drop(other);
+        assert_eq!(due(&activity, 76), Due::Idle);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "whatever goes wrong in a test is a failed test")]
 
+use std::process::ExitCode;
+
 use gwanmun_chassis::axum::Router;
 use gwanmun_chassis::axum::extract::{Path, State};
 use gwanmun_chassis::axum::routing::{get, post};
@@ -44,10 +46,18 @@ async fn a_service_writes_and_reads_and_tells_of_its_database() {
     service.stop().await;
 }
 
+#[test]
+fn who_only_looks_is_told_of_migrations_without_a_database() {
+    let arguments = |more: &[&str]| ["--check"].iter().chain(more).map(Into::into).collect::<Vec<_>>();
+    assert!(service().run_with(arguments(&[])) == ExitCode::from(1));
+    assert!(service().run_with(arguments(&["--database.url=sqlite::memory:"])) == ExitCode::SUCCESS);
+}
+
 #[tokio::test]
 async fn a_service_with_migrations_and_no_database_does_not_start() {
     let error = service().start("").await.unwrap_err();
-    assert!(error.to_string().contains("the configuration has no `database`"), "{error}");
+    assert!(error.to_string().contains("migrations, and no 'database'"), "{error}");
+    assert_eq!(error.exit_code(), 1);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use gwanmun_chassis::axum::Router;
 use gwanmun_chassis::axum::extract::Path;
+use gwanmun_chassis::axum::http::Method;
 use gwanmun_chassis::axum::routing::{delete, get, post};
 use gwanmun_chassis::identity::{
     Audit, AuditDecision, Caller, Level, Principal, RequireLevel, RequireRole, RequireScope,
@@ -43,6 +44,7 @@ fn routes() -> Router<App> {
         .route("/orders/{id}/cancel", post(cancel))
         .route("/baskets/{owner}", get(look))
         .route("/refunds", post(refund))
+        .route("/files/{*path}", get(|Path(path): Path<String>| async move { path }))
         .merge(staff)
 }
 
@@ -92,6 +94,45 @@ async fn guards_refuse_who_lacks_a_role_a_scope_or_a_level() {
     assert_eq!(scene.ledger.last("authorize")["actor"], "ann");
     assert_eq!(scene.ledger.last("authorize")["credential"], "passport");
     assert_eq!(scene.service.get("/reports").send().await.status(), 401);
+    scene.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_about_a_path_holds_however_the_path_is_written() {
+    let rules = "authorization: {routes: [{path: /files/secret/**, methods: [GET], authorize: {roles: [ops]}}]}";
+    let scene = Scene::new(rules).await;
+    let (ann, ops) = (scene.passports.user("ann"), scene.passports.user("olaf").roles(["ops"]));
+    for path in [
+        "/files/secret/x",
+        "/files/secret%2Fx",
+        "/files//secret/x",
+        "/files/./secret/x",
+        "/files/a/../secret/x",
+        "/files/a%2F..%2fsecret/x",
+        "/files/%2e/%73ecret/x",
+        "/files/a%5C..%5Csecret%5Cx",
+    ] {
+        let answer = scene.service.get(path).passport(&ann).send().await;
+        scene.is_refused(&answer, "role ops");
+        assert_eq!(scene.service.get(path).passport(&ops).send().await.status(), 200, "{path}");
+    }
+    let head = |path| scene.service.request(Method::HEAD, path).passport(&ann).send();
+    assert_eq!(head("/files/secret/x").await.status(), 403, "it is answered by the handler for GET");
+    assert_eq!(head("/files/other/x").await.status(), 200);
+    assert_eq!(scene.service.get("/files/secrets/x").passport(&ann).send().await.text(), "secrets/x");
+    scene.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_path_that_is_listed_only_when_it_is_read_otherwise_is_unlisted() {
+    let rules = "authorization: {unlisted: deny, routes: [{path: /files/open/**, authorize: {}}]}";
+    let scene = Scene::new(rules).await;
+    let ann = scene.passports.user("ann");
+    assert_eq!(scene.service.get("/files/open/x").passport(&ann).send().await.status(), 200);
+    for path in ["/files/secret/../open/x", "/files/open%2Fx", "/files//open/x"] {
+        let answer = scene.service.get(path).passport(&ann).send().await;
+        scene.is_refused(&answer, "unlisted");
+    }
     scene.service.stop().await;
 }
 

@@ -29,6 +29,17 @@ async fn a_signal_while_it_starts_ends_it() {
 }
 
 #[tokio::test]
+async fn a_hangup_while_it_starts_does_not_end_it() {
+    let mut program = Program::start("waits", "", &[]);
+    program.address("management").await;
+    program.signal("HUP");
+    program.open_gate();
+    program.ready().await;
+    program.signal("TERM");
+    assert_eq!(program.ended().await, 0);
+}
+
+#[tokio::test]
 async fn what_is_in_flight_is_answered_before_it_ends() {
     for signal in ["TERM", "INT"] {
         let mut program = Program::start("", "", &[]);

@@ -3,7 +3,8 @@
 use gwanmun_chassis::App;
 use gwanmun_chassis::axum::Router;
 use gwanmun_chassis::axum::body::{Body, Bytes};
-use gwanmun_chassis::axum::routing::get;
+use gwanmun_chassis::axum::routing::{get, post};
+use gwanmun_testkit::frames::{Frames, GET, fields, flag, frame, kind};
 use gwanmun_testkit::{Connection, Http2, Reply, eventually};
 use http::StatusCode;
 
@@ -85,10 +86,39 @@ async fn two_requests_in_one_are_none() {
         "GET / HTTP/9.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+        "GET http://b/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     ] {
         let mut client: Connection = connect(&running).await;
         client.send(request).await;
         assert_eq!(client.answer().await.status(), 400, "{request}");
+        client.closed().await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_length_beside_chunks_counts_for_nothing_and_no_second_request_follows() {
+    let running = serve(Router::new().route("/", post(async |body: String| body)), "").await;
+    for fields in ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"]
+    {
+        let mut client = connect(&running).await;
+        let hidden = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n5\r\nhello\r\n0\r\n\r\n{hidden}")).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status(), answer.text()), (200, "hello".to_owned()), "{fields}");
+        client.closed().await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_in_a_coding_that_nobody_undoes_is_refused() {
+    let running = serve(Router::new().route("/", post(async |body: String| body)), "").await;
+    for coding in ["gzip, chunked", "chunked\r\nTransfer-Encoding: chunked", "identity\r\nTransfer-Encoding: chunked"] {
+        let mut client = connect(&running).await;
+        let chunks = "5\r\nhello\r\n0\r\n\r\n";
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {coding}\r\n\r\n{chunks}")).await;
+        assert_eq!(client.answer().await.status(), 501, "{coding}");
         client.closed().await;
     }
     running.stop().await;
@@ -110,5 +140,17 @@ async fn a_client_that_does_not_take_its_answer_is_left() {
     })
     .await;
     assert!(client.try_answer("GET").await.is_err(), "it does not get all of it");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_of_http2_whose_window_stays_shut_is_left() {
+    let running = serve(routes(), "server: {idle-timeout: 60ms}").await;
+    // SETTINGS_INITIAL_WINDOW_SIZE.
+    let mut client = Frames::with_settings(running.address(), &[(4, 0)]).await;
+    client.send(frame(kind::HEADERS, flag::WHOLE, 1, fields(GET))).await;
+    let answered = client.next_of(kind::HEADERS).await.expect("an answer");
+    assert_eq!(answered.stream, 1);
+    assert!(client.rest().await.iter().all(|frame| frame.kind != kind::DATA), "nothing may be sent");
     running.stop().await;
 }

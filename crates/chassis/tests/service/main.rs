@@ -9,6 +9,7 @@
 
 mod life;
 mod limits;
+mod logs;
 mod management;
 mod numbers;
 mod program;

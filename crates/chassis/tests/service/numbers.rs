@@ -25,7 +25,7 @@ async fn every_number_is_read_by_a_strict_reader_and_documented() {
         r#"http_server_requests_seconds_count{method="GET",uri="/orders/{id}",status="200",outcome="SUCCESS"}"#,
         r#"http_server_requests_seconds_count{method="GET",uri="NOT_FOUND",status="404",outcome="CLIENT_ERROR"}"#,
         r#"service_build_info{service="orders",version=""}"#,
-        r#"tokio_workers{runtime="main"}"#,
+        r#"tokio_workers{runtime="service"}"#,
     ] {
         assert_eq!(page.value(series), Some(1.0), "{series}\n{text}");
     }
