@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::bench;
 use crate::failure::{Failure, While};
 use crate::lint;
+use crate::shop;
 use crate::steps::{self, Steps};
 use crate::test_counts::TestCounts;
 use crate::tools::{self, Tool, tool};
@@ -92,6 +93,7 @@ fn slow_tier(steps: &mut Steps, counts: &mut TestCounts) -> Result<(), Failure> 
     steps.step("tools of the slow tests", || tools::ensure(SLOW_TOOLS))?;
     counts.forget_skipped();
     steps.step("slow tests", || run_counted(ignored, counts))?;
+    steps.step("shop", || shop::run(&["--check"]))?;
     steps.step("bench smoke", || bench::run(&["--quick", "--only", "h1"]))
 }
 

@@ -205,7 +205,18 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let Blocks { identity, clients } = blocks;
     let Foundation { clock, tallies, instruments, numbers, telemetry } = foundation;
     let names = prepare::checks_of(&service);
-    let Service { name, version, routes, public_routes, on_start, on_stop, checks, reloadable, migrations } = service;
+    let Service {
+        name,
+        version,
+        routes,
+        public_routes,
+        on_start,
+        on_stop,
+        checks,
+        reloadable,
+        migrations,
+        has_lost: _,
+    } = service;
     let access_log = AccessLog::open(sink(&spec.telemetry))
         .map_err(|error| StartError::could_not("the access log cannot be opened", error))?;
     numbers.add(lost_lines(&access_log));

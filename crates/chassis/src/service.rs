@@ -47,6 +47,8 @@ pub struct Service<C = ()> {
     pub(crate) on_start: Vec<Hook<C>>,
     pub(crate) on_stop: Vec<Hook<C>>,
     pub(crate) checks: Vec<(String, CheckSettings, MakeCheck<C>)>,
+    /// Whether `config` was said after what it has lost.
+    pub(crate) has_lost: bool,
 }
 
 impl Service<()> {
@@ -62,12 +64,17 @@ impl Service<()> {
             on_start: Vec::new(),
             on_stop: Vec::new(),
             checks: Vec::new(),
+            has_lost: false,
         }
     }
 
-    /// Reads the service's own section as `C`. To be said before routes, hooks and checks, which know `C`.
+    /// Reads the service's own section as `C`. To be said before routes, hooks and checks, which know `C`: those that were
+    /// said before would be lost, so that the service does not start.
+    #[must_use]
     pub fn config<C: Configuration>(self) -> Service<C> {
+        let has_hooks = !(self.on_start.is_empty() && self.on_stop.is_empty() && self.checks.is_empty());
         Service {
+            has_lost: has_hooks || self.routes.has_routes() || self.public_routes.has_routes(),
             name: self.name,
             version: self.version,
             routes: Router::new(),

@@ -1,7 +1,7 @@
 //! The orders in a database, SQLite or PostgreSQL: the same statements for both.
 
 use gwanmun_chassis::sql::sqlx::any::AnyRow;
-use gwanmun_chassis::sql::sqlx::{self, AnyPool, Row, query};
+use gwanmun_chassis::sql::sqlx::{self, Any, AnyPool, Row, Transaction, query};
 use gwanmun_chassis::sql::{Migration, NoDatabase};
 
 use crate::Orders;
@@ -9,7 +9,7 @@ use crate::handlers::Order;
 
 /// The table, step by step.
 pub(crate) const MIGRATIONS: &[Migration] =
-    gwanmun_chassis::migrations!["migrations/0001_orders.sqlite.sql", "migrations/0001_orders.postgres.sql",];
+    gwanmun_chassis::migrations!["migrations/0001_orders.sqlite.sql", "migrations/0001_orders.postgres.sql"];
 
 /// So many orders are shown.
 const MOST: i64 = 100;
@@ -22,11 +22,18 @@ impl Book {
         Ok(Self(app.sql()?.clone()))
     }
 
-    /// Adds one.
-    pub(crate) async fn add(&self, by: &str, dish: &str, quantity: u32) -> Result<Order, sqlx::Error> {
+    /// Adds one, which is there when the transaction is committed.
+    pub(crate) async fn add(
+        &self,
+        by: &str,
+        dish: &str,
+        quantity: u32,
+    ) -> Result<(Order, Transaction<'static, Any>), sqlx::Error> {
+        let mut transaction = self.0.begin().await?;
         let insert = "INSERT INTO orders (placed_by, dish, quantity) VALUES ($1, $2, $3) \
                       RETURNING id, placed_by, dish, quantity, cancelled";
-        order(query(insert).bind(by).bind(dish).bind(i64::from(quantity)).fetch_one(&self.0).await?)
+        let row = query(insert).bind(by).bind(dish).bind(i64::from(quantity)).fetch_one(&mut *transaction).await?;
+        Ok((order(row)?, transaction))
     }
 
     /// The latest, of one person or of all.

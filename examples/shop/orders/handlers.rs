@@ -5,7 +5,7 @@ use gwanmun_chassis::axum::Json;
 use gwanmun_chassis::axum::extract::{Path, Query, State};
 use gwanmun_chassis::axum::http::StatusCode;
 use gwanmun_chassis::identity::{Audit, Principal};
-use gwanmun_chassis::outgoing::segment;
+use gwanmun_chassis::outgoing::{Answer, segment};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -73,10 +73,19 @@ pub(crate) async fn place(
     }
     let path = format!("/consumers/{}", segment(&principal.subject));
     let consumer: Consumer = app.client("consumers")?.get(path).send().await?.json()?;
-    let order = Book::of(&app)?.add(&principal.subject, dish, wish.quantity).await?;
-    let ticket = Ticket { order: order.id, dish: &order.dish, quantity: order.quantity, address: &consumer.address };
-    app.client("kitchen")?.post("/tickets").json(&ticket).send().await?.ok()?;
+    let book = Book::of(&app)?;
+    let (order, transaction) = book.add(&principal.subject, dish, wish.quantity).await?;
+    // What cannot be recorded does not happen: the order is not there before this.
     audit.record("order.placed").resource(format!("order/{}", order.id)).await?;
+    transaction.commit().await?;
+    let ticket = Ticket { order: order.id, dish: &order.dish, quantity: order.quantity, address: &consumer.address };
+    let told = app.client("kitchen")?.post("/tickets").json(&ticket).send().await.and_then(Answer::ok);
+    if let Err(failed) = told {
+        // Nobody cooks it, so nobody waits for it.
+        audit.record("order.cancelled").resource(format!("order/{}", order.id)).await?;
+        book.cancel(order.id, &principal.subject).await?;
+        return Err(failed.into());
+    }
     app.metrics().counter("orders_placed_total", "Orders that were taken.", &[])?.with(&[]).inc();
     Ok((StatusCode::CREATED, Json(order)))
 }
@@ -109,9 +118,10 @@ pub(crate) async fn cancel(
     audit: Audit,
     Path(id): Path<i64>,
 ) -> Result<Json<Order>, Problem> {
-    // What cannot be recorded does not happen.
-    audit.record("order.cancelled").resource(format!("order/{id}")).await?;
-    Book::of(&app)?.cancel(id, &principal.subject).await?.map(Json).ok_or_else(nothing)
+    let book = Book::of(&app)?;
+    let order = book.one(id).await?.filter(|order| order.by == principal.subject).ok_or_else(nothing)?;
+    audit.record("order.cancelled").resource(format!("order/{}", order.id)).await?;
+    book.cancel(order.id, &principal.subject).await?.map(Json).ok_or_else(nothing)
 }
 
 /// How much of a dish is in an order, on average. It has a mistake in it, on purpose: a dish that nobody has ordered.

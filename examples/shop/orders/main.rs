@@ -29,6 +29,10 @@ impl Default for OrdersConfig {
 pub(crate) type Orders = App<OrdersConfig>;
 
 fn main() -> ExitCode {
+    service().run()
+}
+
+fn service() -> Service<OrdersConfig> {
     let read = Router::new()
         .route("/orders", get(handlers::list))
         .route("/orders/average", get(handlers::average))
@@ -45,5 +49,7 @@ fn main() -> ExitCode {
         .migrations(book::MIGRATIONS)
         .routes(read.merge(write))
         .public_routes(Router::new().route("/openapi.json", get(description::page)))
-        .run()
 }
+
+#[cfg(test)]
+mod tests;

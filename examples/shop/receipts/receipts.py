@@ -39,8 +39,15 @@ def passport(tokens):
 class Receipts(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def handle_one_request(self):
+        # A connection carries requests of many callers: nothing of the one before may stay.
+        self.path, self.trace, self.user = None, "", None
+        super().handle_one_request()
+
     def do_GET(self):
         self.trace = self.headers.get("traceparent", "")
+        # Nobody reads a body here, and what is left of one must not be taken for the next request.
+        self.close_connection |= "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
         if self.path == "/health":
             return self.answer(200, {"status": "UP"})
         found = re.fullmatch(r"/receipts/([0-9]{1,18})", self.path)
@@ -50,8 +57,9 @@ class Receipts(BaseHTTPRequestHandler):
             self.user = passport(self.headers.get_all("Txn-Token"))["tctx"]["user"]["id"]
         except jwt.PyJWKClientConnectionError:
             return self.problem(503, "the gateway's keys cannot be fetched")
-        except jwt.PyJWTError as error:
-            return self.problem(401, str(error))
+        except (jwt.PyJWTError, KeyError) as error:
+            print(f"refused: {error!r}", file=sys.stderr, flush=True)
+            return self.problem(401, "a Passport is wanted")
         # `orders` decides whether the caller may see it: the Passport says who asks.
         passed_on = {name: self.headers[name] for name in ("Txn-Token", "traceparent", "tracestate") if self.headers[name]}
         try:
@@ -59,7 +67,7 @@ class Receipts(BaseHTTPRequestHandler):
                 order = json.load(got)
         except urllib.error.HTTPError as refused:
             return self.problem(refused.code if refused.code in (401, 403, 404) else 502, "orders does not give it")
-        except OSError:
+        except (OSError, ValueError):
             return self.problem(502, "orders cannot be reached")
         self.answer(200, {"receipt": f"{order['quantity']} x {order['dish']}", "order": order["id"], "for": self.user})
 
@@ -71,6 +79,8 @@ class Receipts(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -78,7 +88,7 @@ class Receipts(BaseHTTPRequestHandler):
         # The same names as in the other services' lines, so that one query finds a request everywhere.
         trace_id = self.trace[3:35] if re.fullmatch(r"[0-9a-f]{2}-[0-9a-f]{32}-.*", self.trace) else None
         line = {"time": datetime.now(timezone.utc).isoformat(), "trace_id": trace_id, "method": self.command,
-                "path": self.path, "status": int(code), "principal": getattr(self, "user", None)}
+                "path": self.path, "status": int(code), "principal": self.user}
         print(json.dumps(line), flush=True)
 
 

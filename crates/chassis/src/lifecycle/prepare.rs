@@ -69,6 +69,10 @@ pub(super) fn prepare<C>(
     mut reading: Reading<C>,
     purpose: Purpose,
 ) -> Result<Prepared<C>, StartError> {
+    if service.has_lost {
+        let why = "`config` comes after routes, hooks or checks, which know nothing of it";
+        return Err(StartError::could_not("the service is put together in the wrong order", why));
+    }
     let Looked { limits, tls, health } = look_at(&mut reading, &checks_of(service));
     let database = database(&mut reading, service.migrations);
     let may_tell = purpose == Purpose::Run && !reading.diagnostics.has_errors();

@@ -1,5 +1,8 @@
 //! From the start of a process to its end.
 
+use gwanmun_chassis::axum::Router;
+use gwanmun_chassis::axum::routing::get;
+use gwanmun_chassis::{App, Service};
 use gwanmun_testkit::{Connection, eventually};
 
 use crate::program::{Program, status, until_closed};
@@ -151,4 +154,18 @@ async fn another_configuration_is_taken_over_while_it_runs() {
     assert!(page.contains(r#""sample":"0.5""#), "{page}");
     program.signal("TERM");
     assert_eq!(program.ended().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_put_together_in_the_wrong_order_does_not_start() {
+    #[derive(serde::Deserialize)]
+    struct Orders {}
+    fn routes<C: Send + Sync + 'static>() -> Router<App<C>> {
+        Router::new().route("/", get(async || "here"))
+    }
+    let lost = Service::new("orders").routes(routes()).config::<Orders>();
+    let error = lost.start("orders: {}").await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.to_string().contains("`config` comes after routes"), "{error}");
+    Service::new("orders").config::<Orders>().routes(routes()).start("orders: {}").await.unwrap().stop().await;
 }

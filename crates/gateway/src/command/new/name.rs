@@ -1,7 +1,7 @@
 //! What a service may be called: its name is that of a package, a program, a section of the configuration and a label.
 
 /// Words that a package cannot be called: Rust's own, and those of cargo and the compiler.
-const TAKEN: [&str; 61] = [
+const TAKEN: [&str; 62] = [
     "abstract",
     "alloc",
     "as",
@@ -63,6 +63,7 @@ const TAKEN: [&str; 61] = [
     "build",
     "deps",
     "examples",
+    "incremental",
 ];
 
 /// The keys of the configuration that every service has.
@@ -130,6 +131,7 @@ mod tests {
             "fn",
             "self",
             "test",
+            "incremental",
             "server",
             "telemetry",
             "tokio",
