@@ -26,6 +26,7 @@ use gwanmun_telemetry::metrics::HttpServer;
 use gwanmun_telemetry::scope;
 use gwanmun_telemetry::trace::{TraceContext, TraceFormats};
 use gwanmun_telemetry::tracer::Tracer;
+use http::uri::Authority;
 use http::{HeaderValue, Request, Version, header};
 use hyper::body::{Body as _, Incoming};
 use tower::Service;
@@ -126,11 +127,15 @@ impl Observe {
         if request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1 {
             return Some(Fault::new(Code::MalformedRequest, "wanted one field Host").into());
         }
-        let (authority, host) = (request.uri().authority(), request.headers().get(header::HOST));
-        if let (Some(authority), Some(host)) = (authority, host)
-            && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
-        {
-            return Some(Fault::new(Code::MalformedRequest, "the target and the field Host name two hosts").into());
+        let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes);
+        if let Some(host) = host.filter(|host| !host.is_empty()) {
+            if Authority::try_from(host).is_err() || host.contains(&b'@') {
+                return Some(Fault::new(Code::MalformedRequest, "the field Host names no host").into());
+            }
+            let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+            if authority.is_some_and(|authority| !host.eq_ignore_ascii_case(authority)) {
+                return Some(Fault::new(Code::MalformedRequest, "the target and the field Host name two hosts").into());
+            }
         }
         // Other codings would still be on the body (RFC 9112 section 6.1).
         let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();

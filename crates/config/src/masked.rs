@@ -16,7 +16,7 @@ const SECRET_WORDS: [&str; 8] =
 const SECRET_ENDS: [&str; 2] = ["apikey", "accesskey"];
 
 /// Fields of HTTP whose values are secrets. `authorization` may be a whole section too.
-const SECRET_FIELDS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "txn-token"];
+const SECRET_FIELDS: [&str; 3] = ["authorization", "proxy-authorization", "txn-token"];
 
 /// What stands in the place of a secret.
 const MASK: &str = "***";
@@ -228,12 +228,12 @@ mod tests {
 
     #[test]
     fn what_a_field_of_http_carries_is_not_shown_and_a_section_of_its_name_is() {
-        let file = "headers: {Authorization: 'Bearer x', Cookie: y, Accept: z}\nauthorization: {audit: denied}";
+        let file = "headers: {Authorization: 'Bearer x', Accept: z}\nauthorization: {audit: denied}";
         let (environment, rules) = (crate::Environment::default(), crate::MergeRules::default());
         let loaded = crate::load_texts(&[("a.yaml".to_owned(), file.to_owned())], &environment, &rules);
         assert_eq!(
             serde_json::to_string(&Masked::of(&loaded.document)).unwrap(),
-            r#"{"headers":{"Authorization":"***","Cookie":"***","Accept":"z"},"authorization":{"audit":"denied"}}"#
+            r#"{"headers":{"Authorization":"***","Accept":"z"},"authorization":{"audit":"denied"}}"#
         );
     }
 

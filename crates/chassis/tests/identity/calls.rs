@@ -9,6 +9,7 @@ use gwanmun_chassis::axum::routing::get;
 use gwanmun_chassis::outgoing::{Answer, CallFailed, HttpClient, Why, segment};
 use gwanmun_chassis::testing::{Passports, TestService};
 use gwanmun_chassis::{App, Problem, Service};
+use gwanmun_testkit::Authority;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -245,4 +246,19 @@ async fn many_calls_are_made_at_once() {
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "one after the other they would take ten seconds");
     service.stop().await;
+}
+
+#[tokio::test]
+async fn files_of_tls_are_named_by_their_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    std::fs::write(&path, Authority::new().pem()).unwrap();
+    for name in [path.display().to_string(), format!("file:{}", path.display())] {
+        let (service, _) = client(&format!("url: 'https://127.0.0.1:1', tls: {{ca: '{name}'}}")).await;
+        service.stop().await;
+    }
+    for name in ["", "file:", "/nowhere/ca.pem"] {
+        let settings = format!("clients: {{menu: {{url: 'https://127.0.0.1:1', tls: {{ca: '{name}'}}}}}}");
+        assert_eq!(self::service().start(&settings).await.unwrap_err().exit_code(), 1, "{name}");
+    }
 }

@@ -86,6 +86,9 @@ async fn two_requests_in_one_are_none() {
         "GET / HTTP/9.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a@b\r\nConnection: close\r\n\r\n",
         "GET http://b/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     ] {
         let mut client: Connection = connect(&running).await;
