@@ -35,6 +35,7 @@ usage: cargo xtask COMMAND
   profile ROW [--of PROXY] [--seconds N] [--no-build]
                     top symbols and system calls of one proxy (default: gwanmun) under the load of a row
   shop [--check]    starts examples/shop, services and gateways, and prints a tour; --check goes on the tour itself
+                    and looks at the trace, all numbers and the API's description
 
 rows: h1, h1-tls, h2c, h1-64k-down, h1-1m-down, h1-64k-up, h1-1m-up, handshake, routes-path, routes-host, identity, spans,
       chassis, attack, memory, check

@@ -1,10 +1,14 @@
 //! `cargo xtask shop`: the whole example, started: a stand-in login, an OTLP receiver, four services, two gateways. Prints a
-//! tour of commands to try; `--check` goes on the tour itself, on free ports, and ends.
+//! tour of commands to try; `--check` goes on the tour itself, on free ports, looks at the trace of a request and at all
+//! numbers, has the orders' API attacked, and ends.
 
 mod certificates;
+mod description;
+mod numbers;
 mod part;
 mod place;
 mod tour;
+mod trace;
 
 use std::io::BufRead;
 
@@ -17,6 +21,9 @@ use place::Place;
 
 const TOOLS: &[Tool] = &[tool("curl", "curl"), tool("python3", "python3"), tool("openssl", "openssl")];
 
+/// What `--check` needs besides.
+const CHECK_TOOLS: &[Tool] = &[tool("prometheus", "prometheus"), tool("promtool", "prometheus")];
+
 /// Starts everything, and stops it at Ctrl-C or after the tour.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let check = match arguments {
@@ -26,13 +33,16 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     };
     let mut steps = Steps::default();
     steps.step("tools", || tools::ensure(TOOLS))?;
+    if check {
+        steps.step("tools of the check", || tools::ensure(CHECK_TOOLS))?;
+    }
     steps.command("build", workspace::cargo(["build", "--package", "gwanmun", "--package", "shop", "--bins"]))?;
     let place =
         steps.step("folder", || Place::prepare(if check { place::Ports::Free } else { place::Ports::Documented }))?;
     steps.step("python", || place.python())?;
     let mut parts = steps.step("start", || Parts::start(&place))?;
     let outcome = match check {
-        true => steps.step("tour", || tour::play(&place)),
+        true => checked(&place, &mut steps),
         false => {
             println!("\n{}", tour::Text(&place));
             wait(&mut parts)
@@ -42,6 +52,14 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         parts.show_last_words();
     }
     outcome
+}
+
+/// What `--check` looks at.
+fn checked(place: &Place, steps: &mut Steps) -> Result<(), Failure> {
+    steps.step("tour", || tour::play(place))?;
+    steps.step("one trace", || trace::check(place))?;
+    steps.step("numbers", || numbers::check(place))?;
+    steps.step("description", || description::check(place))
 }
 
 /// Until somebody presses Enter, or Ctrl-C, or a part has ended.

@@ -82,26 +82,33 @@ impl Place {
 
     /// A Python with what `receipts` and the login need, and the OTLP receiver; made once.
     pub(crate) fn python(&self) -> Result<PathBuf, Failure> {
-        let environment = workspace::target().join("shop-python");
-        let python = environment.join("bin/python");
-        let wanted = fs::read_to_string(workspace::root().join("examples/shop/receipts/requirements.txt"))
-            .while_doing("reading requirements.txt")?
-            + ROTEL;
-        let done = environment.join("installed");
-        if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
-            return Ok(python);
-        }
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv", "--clear"]).arg(&environment);
-        steps::run(make)?;
-        let mut install = Command::new(&python);
-        install
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args(wanted.split_whitespace());
-        steps::run(install)?;
-        fs::write(&done, wanted).while_doing(done.display())?;
-        Ok(python)
+        let wanted = fs::read_to_string(workspace::root().join("examples/shop/receipts/requirements.txt"));
+        python("shop-python", &(wanted.while_doing("reading requirements.txt")? + ROTEL))
     }
+
+    /// What an app of somebody's has after the login.
+    pub(crate) fn token(&self, name: &str) -> Result<String, Failure> {
+        let mut ask = Command::new("curl");
+        ask.args(["-sf", &self.fill(&format!("http://{{LOGIN}}/token-for?name={name}"))]);
+        steps::output(ask)
+    }
+}
+
+/// A Python under `target/` that has the packages `wanted`, one a line; made once.
+pub(crate) fn python(name: &str, wanted: &str) -> Result<PathBuf, Failure> {
+    let environment = workspace::target().join(name);
+    let (python, done) = (environment.join("bin/python"), environment.join("installed"));
+    if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(&environment);
+    steps::run(make)?;
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(wanted.split_whitespace());
+    steps::run(install)?;
+    fs::write(&done, wanted).while_doing(done.display())?;
+    Ok(python)
 }
 
 /// The OTLP receiver that shows the traces.

@@ -169,3 +169,11 @@ async fn what_is_put_together_in_the_wrong_order_does_not_start() {
     assert!(error.to_string().contains("`config` comes after routes"), "{error}");
     Service::new("orders").config::<Orders>().routes(routes()).start("orders: {}").await.unwrap().stop().await;
 }
+
+#[tokio::test]
+async fn lines_go_to_a_file_too() {
+    let program = Program::start("", "telemetry: {logs: {file: ./orders.log}}", &[]);
+    program.ready().await;
+    let ready = || std::fs::read_to_string(program.path("orders.log")).ok().filter(|text| text.contains("\"ready\""));
+    eventually("the line in the file", async || ready()).await;
+}

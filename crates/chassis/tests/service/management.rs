@@ -1,7 +1,7 @@
 //! What operators see.
 
 use gwanmun_chassis::Service;
-use gwanmun_testkit::Connection;
+use gwanmun_testkit::{Connection, eventually};
 
 use crate::program::Program;
 use crate::scene::{manage, page, started};
@@ -70,4 +70,21 @@ async fn a_port_for_probes_shows_health_and_nothing_more() {
     }
     let health = Connection::tcp(probes).await.get("/health").await.text();
     assert!(!health.contains("components"), "{health}");
+}
+
+#[tokio::test]
+async fn whoever_telemetry_is_told_is_shown_also_one_that_comes_later() {
+    let logs = "telemetry: {logs: {syslog: 'tcp://127.0.0.1:1'}}";
+    let program = Program::start("", &format!("health: {{every: 100ms}}\n{logs}\n"), &[]);
+    let (_, management) = program.ready().await;
+    let shown = async |signal: &str| {
+        let page = Connection::tcp(management).await.get("/health/collectors").await.json();
+        page["details"][signal]["target"].as_str().map(str::to_owned)
+    };
+    assert_eq!(eventually("lines", async || shown("logs").await).await, "tcp://127.0.0.1:1");
+    assert_eq!(shown("traces").await, None);
+    let more = "telemetry: {logs: {syslog: 'tcp://127.0.0.1:1'}, traces: {otlp: 'http://127.0.0.1:2'}}";
+    std::fs::write(program.path("application.yaml"), format!("health: {{every: 100ms}}\n{more}\n")).unwrap();
+    program.signal("HUP");
+    assert!(eventually("spans", async || shown("traces").await).await.contains("127.0.0.1:2"));
 }
