@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use gwanmun_chassis::axum::extract::{Path, State};
 use gwanmun_chassis::axum::http::StatusCode;
 use gwanmun_chassis::axum::{Json, Router};
-use gwanmun_chassis::health::{Check, CheckSettings, Outcome};
+use gwanmun_chassis::health::{self, Check, CheckSettings, Outcome};
 use gwanmun_chassis::{App, HookError, Problem, Service};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
-struct OrdersConfig {}
+struct OrdersConfig {
+    redis: String,
+}
 
 struct Warehouse;
 
@@ -43,6 +45,7 @@ fn run(routes: Router<App<OrdersConfig>>, pages: Router<App<OrdersConfig>>) -> E
         .routes(routes) // every request carries a Passport
         .public_routes(pages) // a Passport is proven where there is one
         .check("warehouse", CheckSettings::default(), |app| Warehouse::of(app))
+        .check("redis", CheckSettings::default(), |app| health::redis(&app.config().redis))
         .on_start(async |app| fill_cache(app).await)
         .on_stop(async |app| leave_queue(app).await)
         .run()
