@@ -23,6 +23,8 @@ use crate::python::python_with;
 const PACKAGE: &str = "bugsink==2.6.1";
 /// How long it may take to begin on a busy machine.
 const TO_BEGIN: Duration = Duration::from_secs(180);
+/// How long it may take until it is told of an issue.
+const TO_BE_TOLD: Duration = Duration::from_secs(90);
 /// Makes a project and who may look at it, and tells the keys of both.
 const PROJECT: &str = "from projects.models import Project\nfrom bsmain.models import AuthToken\n\
     p = Project.objects.create(name='shop', slug='shop')\n\
@@ -79,6 +81,23 @@ impl Bugsink {
     /// The issues of its project, as its API tells them: `calculated_type`, `calculated_value`, `digested_event_count`.
     pub async fn issues(&self) -> Vec<Value> {
         self.list(&format!("issues/?project={}", self.project)).await
+    }
+
+    /// Its issues when there are so many; the pauses between attempts to tell of them may be long.
+    ///
+    /// # Panics
+    /// When there are more, or not so many in the end.
+    pub async fn known(&self, issues: usize) -> Vec<Value> {
+        let begin = Instant::now();
+        loop {
+            let known = self.issues().await;
+            assert!(known.len() <= issues, "{known:?}");
+            if known.len() == issues {
+                return known;
+            }
+            assert!(begin.elapsed() < TO_BE_TOLD, "{known:?}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// The events of one of its issues, as they came in.

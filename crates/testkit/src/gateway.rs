@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::log::Log;
 use crate::message::Message;
 use crate::patience::{eventually, patiently};
-use crate::process::Process;
+use crate::process::{Process, peak_memory};
 
 /// What is written where a configuration leaves it out.
 const LISTENERS: &str = "listeners: [{name: web, address: 127.0.0.1:0}]\n";
@@ -192,9 +192,7 @@ impl Gateway {
 
     /// The most memory it has had so far, in bytes. What the kernel holds for its sockets is not in it.
     pub fn peak_memory(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        line.and_then(|kibibytes| kibibytes.parse::<usize>().ok()).expect("the kernel counts memory") * 1024
+        peak_memory(self.process.id())
     }
 
     /// Sends a signal: `TERM`, `HUP`.

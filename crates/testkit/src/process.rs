@@ -1,5 +1,6 @@
 //! A program that runs beside a test and ends with it at the latest.
 
+use std::fs;
 use std::process::{Child, Command};
 
 use crate::patience::PATIENCE;
@@ -44,4 +45,11 @@ impl Drop for Process {
             let _ = child.wait();
         }
     }
+}
+
+/// The most memory that a process has had so far, in bytes. What the kernel holds for its sockets is not in it.
+pub fn peak_memory(process: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    line.and_then(|kibibytes| kibibytes.parse::<usize>().ok()).expect("the kernel counts memory") * 1024
 }

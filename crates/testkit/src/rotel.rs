@@ -1,7 +1,7 @@
 //! Rotel, a receiver of OpenTelemetry's protocol of another make, and what it says that it got.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::free_port::free_address;
@@ -17,7 +17,9 @@ const TRIES: usize = 5;
 
 /// A receiver over HTTP and gRPC.
 pub struct Rotel {
-    _process: Process,
+    process: Option<Process>,
+    agent: PathBuf,
+    signal: String,
     log: Log,
     http: SocketAddr,
     grpc: SocketAddr,
@@ -48,32 +50,41 @@ impl Rotel {
         Self::telling("traces", kept).await
     }
 
-    /// Starts one that tells what it gets of `signal`: `traces`, `metrics` or `logs`.
+    /// Starts one that tells what it gets of `signal`: `traces`, `metrics`, `logs` or `none`.
     pub async fn telling(signal: &str, kept: &Path) -> Self {
         let python = python_with(&[PACKAGE], kept);
         let libraries = python.ancestors().nth(2).unwrap().join("lib");
         let library = std::fs::read_dir(libraries).unwrap().next().unwrap().unwrap().path();
         let agent = library.join("site-packages/rotel/rotel-agent");
         for _ in 0..TRIES {
-            let (http, grpc) = (free_address(), free_address());
-            let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "KILL"]).arg(&agent).args(["start", "--exporter", "blackhole"]);
-            command.args(["--otlp-http-endpoint", &http.to_string(), "--otlp-grpc-endpoint", &grpc.to_string()]);
-            command.args(["--debug-log", signal, "--debug-log-verbosity", "detailed"]);
-            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-            let log = Log::of(child.stdout.take().unwrap());
-            let process = Process::of(child);
-            let listens = async |address: SocketAddr| tokio::net::TcpStream::connect(address).await.is_ok();
-            let started = eventually("rotel", async || match log.text() {
-                text if text.contains("ERROR") => Some(false),
-                text if text.contains("Starting Rotel") && listens(http).await && listens(grpc).await => Some(true),
-                _ => None,
-            });
-            if started.await {
-                return Self { _process: process, log, http, grpc };
+            let (agent, signal, log) = (agent.clone(), signal.to_owned(), Log::of(std::io::empty()));
+            let mut rotel = Self { process: None, agent, signal, log, http: free_address(), grpc: free_address() };
+            if rotel.run().await {
+                return rotel;
             }
         }
         panic!("rotel did not start on {TRIES} ports");
+    }
+
+    /// Ends it as SIGKILL does.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again where it was; what it told is forgotten.
+    pub async fn restart(&mut self) {
+        self.kill();
+        assert!(self.run().await, "its ports are its own: {}", self.log.text());
+    }
+
+    /// Stops it from running, and leaves its connections as they are.
+    pub fn pause(&self) {
+        self.process.as_ref().expect("it runs").signal("STOP");
+    }
+
+    /// Lets it run on.
+    pub fn resume(&self) {
+        self.process.as_ref().expect("it runs").signal("CONT");
     }
 
     /// The base URL of OTLP over HTTP.
@@ -103,6 +114,26 @@ impl Rotel {
     /// The first span that is `wanted`; waits for it.
     pub async fn span(&self, wanted: impl Fn(&RotelSpan) -> bool) -> RotelSpan {
         eventually("a span at rotel", async || self.spans().into_iter().find(|span| wanted(span))).await
+    }
+
+    /// Whether it listens: somebody else may have one of its ports.
+    async fn run(&mut self) -> bool {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(&self.agent).args(["start", "--exporter", "blackhole"]);
+        command.args(["--otlp-http-endpoint", &self.http.to_string(), "--otlp-grpc-endpoint", &self.grpc.to_string()]);
+        command.args(["--debug-log", &self.signal, "--debug-log-verbosity", "detailed"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        self.log = Log::of(child.stdout.take().unwrap());
+        self.process = Some(Process::of(child));
+        let listens = async |address: SocketAddr| tokio::net::TcpStream::connect(address).await.is_ok();
+        eventually("rotel", async || match self.log.text() {
+            text if text.contains("ERROR") => Some(false),
+            text if text.contains("Starting Rotel") && listens(self.http).await && listens(self.grpc).await => {
+                Some(true)
+            }
+            _ => None,
+        })
+        .await
     }
 }
 

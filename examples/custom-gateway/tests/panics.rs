@@ -150,7 +150,7 @@ async fn a_thousand_panics_are_one_issue_in_bugsink_which_may_come_and_go() {
         assert_eq!(get(&mut connection, &format!("/orders/{number}"), "request").await, 500);
     }
     assert_eq!(get(&mut connection, "/", "wait").await, 500);
-    let [order, wait] = &known(&bugsink, 2).await[..] else { panic!("two issues") };
+    let [order, wait] = &bugsink.known(2).await[..] else { panic!("two issues") };
     let (mut order, mut wait) = (order, wait);
     if wait["calculated_value"] != "waited for nothing" {
         (order, wait) = (wait, order);
@@ -173,13 +173,13 @@ async fn a_thousand_panics_are_one_issue_in_bugsink_which_may_come_and_go() {
     let slowest = panics(&mut connection, "other").await;
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     bugsink.restart().await;
-    known(&bugsink, 3).await;
+    bugsink.known(3).await;
     bugsink.pause();
     let slowest = panics(&mut connection, "response").await;
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     assert_eq!(get(&mut connection, "/", "no").await, 200);
     bugsink.resume();
-    known(&bugsink, 4).await;
+    bugsink.known(4).await;
     assert_eq!(gateway.metric("gwanmun_exceptions_total{kind=\"panic\"}").await, Some(1201.0));
     assert_eq!(gateway.stop().await, 0);
 }
@@ -193,18 +193,4 @@ async fn panics(connection: &mut Connection, panic: &str) -> Duration {
         slowest = slowest.max(begin.elapsed());
     }
     slowest
-}
-
-/// The issues, when there are so many; the pauses between attempts may be long.
-async fn known(bugsink: &Bugsink, issues: usize) -> Vec<Value> {
-    let begin = Instant::now();
-    loop {
-        let known = bugsink.issues().await;
-        assert!(known.len() <= issues, "{known:?}");
-        if known.len() == issues {
-            return known;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(90), "{known:?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }

@@ -7,6 +7,8 @@
     reason = "whatever goes wrong in a test is a failed test"
 )]
 
+mod chaos;
+mod exceptions;
 mod life;
 mod limits;
 mod logs;

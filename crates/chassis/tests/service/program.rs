@@ -1,11 +1,12 @@
 //! A service in a process of its own: this very test program, started anew, with the arguments of a service in a variable.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use gwanmun_chassis::axum::Router;
+use gwanmun_chassis::axum::extract::Path;
 use gwanmun_chassis::axum::routing::{get, post};
 use gwanmun_chassis::{App, Service};
 use gwanmun_testkit::{Connection, Log, PATIENCE, patiently};
@@ -58,6 +59,19 @@ fn routes() -> Router<App> {
         .route("/", get(|| async { "here" }))
         .route("/echo", post(|body: String| async move { body }))
         .route("/hangs", get(std::future::pending::<()>))
+        .route("/panics/{what}", get(panics))
+        .route("/told/{length}", get(told))
+}
+
+/// Has a mistake in it that says what is missing.
+async fn panics(Path(what): Path<String>) -> String {
+    panic!("there is no {what}")
+}
+
+/// Tells a line of this length.
+async fn told(Path(length): Path<usize>) -> &'static str {
+    tracing::info!(event = "told", text = "-".repeat(length));
+    "told"
 }
 
 /// The process, which is killed when this is dropped.
@@ -118,12 +132,17 @@ impl Program {
         self.log.line(|line| line["event"] == name).await
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Opens the gate of one that waits.
     pub(crate) fn open_gate(&self) {
         std::fs::write(self.path("gate"), "").unwrap();
     }
 
-    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<std::path::Path>) -> PathBuf {
         self.folder.path().join(name)
     }
 
