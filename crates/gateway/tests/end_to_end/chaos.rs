@@ -2,13 +2,11 @@
 //! stays as it is, operators see it, and all goes on by itself when it is there again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gwanmun_testkit::{
-    Connection, Detour, Gateway, Issuer, OtlpReceiver, Redis, Rsyslog, Script, Speaks, Upstream, eventually,
+    Detour, Gateway, Issuer, Load, OtlpReceiver, Redis, Rsyslog, Script, Speaks, Upstream, eventually,
 };
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use crate::setup;
 
@@ -21,58 +19,16 @@ const CLIENTS: usize = 4;
 /// After so many requests a client comes with credentials that no replica has seen, for which the store is asked.
 const NEWCOMERS: usize = 50;
 
-/// Requests that flow until it is told to end.
-struct Load {
-    is_over: Arc<AtomicBool>,
-    answered: Arc<AtomicUsize>,
-    clients: JoinSet<()>,
-}
-
-impl Load {
-    fn begin(gateway: &Gateway, issuer: &Arc<Issuer>) -> Self {
-        let (is_over, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let mut clients = JoinSet::new();
-        for client in 0..CLIENTS {
-            let (is_over, answered, issuer) = (Arc::clone(&is_over), Arc::clone(&answered), Arc::clone(issuer));
-            let web = gateway.web();
-            clients.spawn(async move {
-                let mut connection = Connection::tcp(web).await;
-                for number in 0.. {
-                    if is_over.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let id = format!("client-{client}-{}", number / NEWCOMERS);
-                    if number % NEWCOMERS == 0 {
-                        issuer.client(&id, "secret", &["orders.read"]);
-                    }
-                    let fields = format!("X-Client-Id: {id}\r\nX-Client-Secret: secret\r\n");
-                    let answer = connection.ask("GET", "/", &fields).await;
-                    assert_eq!(answer.status(), 200, "{}", answer.text());
-                    answered.fetch_add(1, Ordering::SeqCst);
-                }
-            });
+/// Requests that flow; whose these are, the issuer knows.
+fn load(gateway: &Gateway, issuer: &Arc<Issuer>) -> Load {
+    let issuer = Arc::clone(issuer);
+    Load::begin(gateway.web(), CLIENTS, move |client, number| {
+        let id = format!("client-{client}-{}", number / NEWCOMERS);
+        if number % NEWCOMERS == 0 {
+            issuer.client(&id, "secret", &["orders.read"]);
         }
-        Self { is_over, answered, clients }
-    }
-
-    /// Waits for `more` answers, none of which is a failure.
-    async fn goes_on(&mut self, more: usize) {
-        let before = self.answered.load(Ordering::SeqCst);
-        eventually("requests to flow", async || {
-            if let Some(ended) = self.clients.try_join_next() {
-                ended.unwrap();
-            }
-            (self.answered.load(Ordering::SeqCst) >= before + more).then_some(())
-        })
-        .await;
-    }
-
-    async fn end(mut self) {
-        self.is_over.store(true, Ordering::SeqCst);
-        while let Some(ended) = self.clients.join_next().await {
-            ended.unwrap();
-        }
-    }
+        ("/".to_owned(), format!("X-Client-Id: {id}\r\nX-Client-Secret: secret\r\n"))
+    })
 }
 
 async fn component(gateway: &Gateway, name: &str) -> Value {
@@ -117,7 +73,7 @@ async fn what_breaks_beside_the_gateway_fails_no_request_and_comes_back_by_itsel
             upstream = upstream.url(),
         ))
         .await;
-    let mut load = Load::begin(&gateway, &issuer);
+    let mut load = load(&gateway, &issuer);
     load.goes_on(500).await;
     until(&gateway, "the store to be there", "store", |store| store["status"] == "UP").await;
     until(&gateway, "spans to be taken", "collectors", |shown| number(shown, "sent") > 0).await;
@@ -169,7 +125,7 @@ async fn what_breaks_beside_the_gateway_fails_no_request_and_comes_back_by_itsel
         .await;
 
     load.goes_on(500).await;
-    load.end().await;
+    load.end();
     let more = gateway.peak_memory().saturating_sub(before);
     assert!(more < MORE, "{more} bytes more than before");
     assert_eq!(gateway.page("/health").await.json()["status"], "UP");
