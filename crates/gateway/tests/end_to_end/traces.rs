@@ -178,6 +178,7 @@ async fn a_lying_receiver_costs_its_spans_and_nothing_else() {
     receiver.behave(Manner::Takes);
     ask(&gateway, "").await;
     receiver.span(is_server).await;
+    gateway.event("collector-back").await;
     assert_eq!((gateway.count("collector-failing"), gateway.count("collector-back")), (1, 1));
 }
 
