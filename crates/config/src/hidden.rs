@@ -207,7 +207,7 @@ mod tests {
             ("client-secret: \"hunter2\nclient-id: gw\n", "client-secret: \"*******\nclient-id: gw\n"),
             ("client-secert: hünter\n", "client-secert: *******\n"),
             ("management: {token: [hunter2]}\n", "management: {token: ********]}\n"),
-            ("  dsn: https://hunter2@sentry/x\n", "  dsn: ************************\n"),
+            ("  dsn: https://hunter2@sentry/x\n", "  dsn: https://****************\n"),
             ("privateKey: hunter2\n", "privateKey: *******\n"),
             ("url: 'postgres://h/d?password=hunter2&a=1'", "url: 'postgres://h/d?password=*******&a=1'"),
             ("store: redis://ann:hun/t@er2@redis:6379", "store: redis://ann:*********@redis:6379"),

@@ -46,5 +46,7 @@ async fn what_a_service_stands_on_comes_by_its_settings() {
     );
     let service = TestService::start(service(), &settings).await;
     assert_eq!(service.running().app().config().max_items, 2);
-    assert_eq!(service.manage("/health/readiness").send().await.status(), 200);
+    // Once the database has been looked at.
+    let ready = async || (service.manage("/health/readiness").send().await.status() == 200).then_some(());
+    gwanmun_testkit::eventually("readiness", ready).await;
 }

@@ -43,7 +43,8 @@ fn number(shown: &Value, detail: &str) -> u64 {
     shown["details"]["traces"][detail].as_u64().unwrap_or_default()
 }
 
-#[tokio::test]
+// The upstream and the issuer answer on threads of their own, whatever the test waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_breaks_beside_the_gateway_fails_no_request_and_comes_back_by_itself() {
     let (mut redis, collector, issuer) =
         (Redis::start().await, OtlpReceiver::http().await, Arc::new(Issuer::start().await));
