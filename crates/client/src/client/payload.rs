@@ -1,4 +1,4 @@
-//! The body of a request: one piece, of known length.
+//! The body of a request, of known length.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -6,6 +6,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+
+/// HTTP/2 takes a piece whole as soon as there is room for one byte of it, and keeps it however long there is no more.
+const PIECE: usize = 16 * 1024;
 
 /// A body that is there already.
 #[derive(Debug)]
@@ -22,7 +25,11 @@ impl Body for Payload {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+        let piece = match &mut self.0 {
+            Some(rest) if rest.len() > PIECE => Some(rest.split_to(PIECE)),
+            rest => rest.take(),
+        };
+        Poll::Ready(piece.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
