@@ -103,7 +103,8 @@ fn the_service_builds_its_tests_pass_and_its_image_would_start() {
         cargo.args(arguments).current_dir(&service);
         cargo.env("CARGO_TARGET_DIR", top.join("target/new-service"));
         // As this workspace has it, which is faster than to build them without.
-        for setting in ["debug=\"line-tables-only\"", "package.\"*\".opt-level=1", "package.\"*\".debug=false"] {
+        let settings = ["debug=\"line-tables-only\"", "package.\"*\".opt-level=1", "package.\"*\".debug=false"];
+        for setting in settings.into_iter().filter(|_| arguments != ["fmt", "--check"]) {
             cargo.args(["--config", &format!("profile.dev.{setting}")]);
         }
         let output = cargo.output().unwrap();
