@@ -18,13 +18,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gwanmun_client::Outbound;
 use gwanmun_config::{Environment, Span, Spanned};
-use gwanmun_core::Clock;
 use gwanmun_telemetry::access::{AccessLog, Sink};
-use gwanmun_telemetry::health::{CheckSettings, CollectorsCheck, Health, Process};
+use gwanmun_telemetry::health::{Health, Process};
 use gwanmun_telemetry::logs;
 use gwanmun_telemetry::metrics::{Family, HttpServer, Runtimes, Source, Value};
 use gwanmun_telemetry::operators::Operators;
-use gwanmun_telemetry::pipeline::Telemetry;
 use gwanmun_telemetry::spec::TelemetrySpec;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
@@ -43,9 +41,6 @@ use signals::Signals;
 
 /// How long the last spans and exceptions have to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// How long something may wait for a collector that takes nothing.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// Why a service did not start.
 #[derive(Debug, PartialEq, Eq)]
@@ -228,7 +223,10 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let health = Health::new(Handle::current(), Arc::clone(&clock), exceptions.clone());
     let outbound = Outbound::on(Handle::current(), Arc::clone(&clock), tallies.clone());
     health.follow(configured, &outbound);
-    look_at_collectors(&health, &telemetry, &clock);
+    health.look_at_collectors({
+        let telemetry = telemetry.clone();
+        move || telemetry.collectors()
+    });
     numbers.add({
         let health = health.clone();
         Arc::new(move || health.families())
@@ -315,17 +313,6 @@ async fn begin<C: Configuration>(service: Service<C>, prepared: Prepared<C>) -> 
     let delay = time(spec.drain.delay.as_ref(), 0);
     let limit = time(spec.drain.timeout.as_ref(), 30);
     Ok(Running { app, address, management, serving, flushing, on_stop, lines, access_log, delay, limit, lasting })
-}
-
-/// Has it shown how collectors do, where there are any.
-fn look_at_collectors(health: &Health, telemetry: &Telemetry, clock: &Arc<dyn Clock>) {
-    if telemetry.collectors().is_empty() {
-        health.remove("collectors");
-        return;
-    }
-    let telemetry = telemetry.clone();
-    let check = CollectorsCheck::new(move || telemetry.collectors(), SILENCE, Arc::clone(clock));
-    health.add("collectors", CheckSettings::shown(), check);
 }
 
 /// The counter of lines that were lost.

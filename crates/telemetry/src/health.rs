@@ -28,10 +28,11 @@ use tokio::runtime::Handle;
 
 use self::watched::{Looking, Origin, Surroundings, Watched};
 use crate::exceptions::Exceptions;
+use crate::export::Collector;
 use crate::metrics::Family;
 
 pub use self::check::{Check, CheckSettings, FromFn, from_fn};
-pub use self::collectors::CollectorsCheck;
+use self::collectors::CollectorsCheck;
 pub use self::configured::Configured;
 pub use self::disk::{DiskCheck, Free};
 pub use self::http::HttpCheck;
@@ -39,6 +40,12 @@ pub use self::outcome::{Outcome, Status};
 pub use self::probe::Probe;
 pub use self::tcp::TcpCheck;
 pub use self::transaction::TransactionCheck;
+
+/// The component that tells how collectors do.
+const COLLECTORS: &str = "collectors";
+
+/// How long something may wait for a collector that takes nothing.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// All checks of the process. Clones are the same.
 #[derive(Clone)]
@@ -137,6 +144,17 @@ impl Health {
             }
         };
         told.note(name, outcome, Duration::ZERO, self.0.around.clock.wall());
+    }
+
+    /// Shows how `collectors` do as the component of that name, while there are any. To be called again after a reload: what
+    /// was seen of them is remembered, so that a reload forgives none.
+    pub fn look_at_collectors(&self, collectors: impl Fn() -> Vec<Collector> + Send + Sync + 'static) {
+        if collectors().is_empty() {
+            self.remove(COLLECTORS);
+        } else if !self.components().contains_key(COLLECTORS) {
+            let check = CollectorsCheck::new(collectors, SILENCE, Arc::clone(&self.0.around.clock));
+            self.add(COLLECTORS, CheckSettings::shown(), check);
+        }
     }
 
     /// Ends the check or forgets the component of this name.

@@ -71,7 +71,8 @@ impl<C: Configuration> TakeOver<C> for Reconfigure<C> {
         if let Err(error) = logs::send_to(&spec.telemetry.logs, self.app.name()) {
             tracing::error!(event = "log-output-kept", %error, "the application log goes where it went before");
         }
-        super::look_at_collectors(self.app.health(), self.app.telemetry(), &self.clock);
+        let telemetry = self.app.telemetry().clone();
+        self.app.health().look_at_collectors(move || telemetry.collectors());
         self.app.adopt(own);
     }
 }

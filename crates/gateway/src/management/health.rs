@@ -2,23 +2,20 @@
 //! itself stands on. None of them counts for readiness unless the configuration says so: a gateway without its store or its
 //! collectors serves on, as each feature's `on-store-error` says.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use gwanmun_client::{CallError, Outbound};
 use gwanmun_core::{Stamp, SystemClock, Tallies};
 use gwanmun_filters::section::store::SharedStore;
 use gwanmun_proxy::Server;
 use gwanmun_store::OnStoreError;
-use gwanmun_telemetry::health::{Check, CheckSettings, CollectorsCheck, Configured, Health, Outcome, Status, from_fn};
+use gwanmun_telemetry::health::{Check, CheckSettings, Configured, Health, Outcome, Status, from_fn};
 use gwanmun_telemetry::pipeline::Telemetry;
 
 /// The components that are always the same; the configuration may say what they count for.
 pub(crate) const COMPONENTS: [&str; 4] = ["collectors", "configuration", "listeners", "store"];
-
-/// How long something may wait for a collector that takes nothing.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// The checks of the gateway.
 pub(crate) struct GatewayHealth {
@@ -30,7 +27,6 @@ pub(crate) struct GatewayHealth {
     in_force_since: RefCell<SystemTime>,
     /// The specification of the store that is looked at.
     store: RefCell<Option<String>>,
-    looks_at_collectors: Cell<bool>,
 }
 
 impl GatewayHealth {
@@ -47,7 +43,6 @@ impl GatewayHealth {
             telemetry,
             in_force_since: RefCell::new(SystemTime::now()),
             store: RefCell::default(),
-            looks_at_collectors: Cell::default(),
         })
     }
 
@@ -64,7 +59,8 @@ impl GatewayHealth {
         let listeners = listeners.fold(Outcome::up(), |outcome, (name, address)| outcome.with(&name, address));
         self.health.tell("listeners", listeners);
         self.look_at_store(server.plans()().sections.of::<SharedStore>().ok().as_deref());
-        self.look_at_collectors();
+        let telemetry = self.telemetry.clone();
+        self.health.look_at_collectors(move || telemetry.collectors());
         self.health.follow(configured, &self.outbound);
     }
 
@@ -90,21 +86,6 @@ impl GatewayHealth {
             Some(store) => self.health.add("store", CheckSettings::shown(), store_check(store.clone())),
             None => self.health.remove("store"),
         }
-    }
-
-    fn look_at_collectors(&self) {
-        let are_there = !self.telemetry.collectors().is_empty();
-        if self.looks_at_collectors.replace(are_there) == are_there {
-            // What it has seen of them is remembered: a reload is no success.
-            return;
-        }
-        if !are_there {
-            self.health.remove("collectors");
-            return;
-        }
-        let telemetry = self.telemetry.clone();
-        let check = CollectorsCheck::new(move || telemetry.collectors(), SILENCE, self.outbound.clock());
-        self.health.add("collectors", CheckSettings::shown(), check);
     }
 }
 

@@ -14,7 +14,7 @@ use super::outcome::{Outcome, Status};
 use crate::export::Collector;
 
 /// Asks all collectors how they do.
-pub struct CollectorsCheck<F> {
+pub(super) struct CollectorsCheck<F> {
     collectors: F,
     silence: Duration,
     clock: Arc<dyn Clock>,
@@ -32,7 +32,7 @@ struct Waiting {
 
 impl<F: Fn() -> Vec<Collector> + Send + Sync + 'static> CollectorsCheck<F> {
     /// A check of what `collectors` gives, who may take nothing of what is there for them for `silence`.
-    pub fn new(collectors: F, silence: Duration, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(collectors: F, silence: Duration, clock: Arc<dyn Clock>) -> Self {
         Self { collectors, silence, clock, waiting: Mutex::default() }
     }
 

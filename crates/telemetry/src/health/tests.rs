@@ -395,3 +395,29 @@ fn an_error_is_cut_where_a_character_begins() {
     let Some(Value::String(kept)) = Outcome::down(&error).details.remove("error") else { panic!("an error") };
     assert_eq!(kept, "ü".repeat(256));
 }
+
+#[test]
+fn collectors_are_shown_while_there_are_any_and_a_reload_forgives_none() {
+    alone(async {
+        let health = ready();
+        let (looked, mut looks) = mpsc::unbounded_channel();
+        let there = move || {
+            let _ = looked.send(());
+            let state = crate::export::CollectorState::default();
+            vec![crate::export::Collector { signal: "traces", target: "http://there".into(), state }]
+        };
+        health.look_at_collectors(there);
+        looks.recv().await.unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let again = Arc::clone(&asked);
+        health.look_at_collectors(move || {
+            again.fetch_add(1, Ordering::SeqCst);
+            vec![crate::export::Collector { signal: "logs", target: "tcp://there".into(), state: Default::default() }]
+        });
+        // The first goes on: the second was asked once, whether there are any.
+        looks.recv().await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        health.look_at_collectors(Vec::new);
+        assert!(health.page("/health/collectors", Audience::Operators).is_none());
+    });
+}
